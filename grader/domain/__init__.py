@@ -1,0 +1,1 @@
+"""The nouns: frozen records that every floor shares. No behaviour beyond checks."""

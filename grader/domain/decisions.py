@@ -1,0 +1,80 @@
+"""What was decided for a fruit, what the gate was told, and what it did."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from grader.units import Pulse
+
+DEFAULT_OUTLET = 0
+"""Where fruit goes when no gate opens: off the end of the belt."""
+
+
+class GateCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """Open the gate of (lane, outlet) while the belt goes from open_pulse to close_pulse, for one cup.
+
+    The board opens early by the gate's opening time at its own speed. Windows of one gate that meet
+    or overlap are one opening: the board holds the gate open between adjacent cups.
+    """
+
+    lane: int
+    cup: int
+    outlet: int
+    open_pulse: Pulse
+    close_pulse: Pulse
+
+
+class Result(StrEnum):
+    """What became of a gate command."""
+
+    FIRED = "fired"
+    LATE = "late"  # the station did not send it: less than the lead was left
+    REFUSED = "refused"  # the board said no; `reason` has its code
+    VOID = "void"  # the board restarted, closed all gates or was lost before it fired
+
+
+class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate did. fired_pulse: the board's own count when the gate was told to open; None: it never was."""
+
+    lane: int
+    cup: int
+    outlet: int
+    open_pulse: Pulse
+    close_pulse: Pulse
+    fired_pulse: Pulse | None
+    result: Result
+    reason: str = ""
+
+
+class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The board's heartbeat. `pulse` was its encoder count when it spoke; boot_id changes when it restarts."""
+
+    boot_id: int
+    config_crc: int
+    pulse: Pulse
+    pending: int
+    gates_open: int
+    belt_running: bool = True
+    emergency_stop: bool = False
+
+
+class FruitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of fruit.csv and of the journal: a fruit, what was measured, what was decided and why.
+
+    Measured values are None where not measured; otherwise rounded to the decimals of fruit.csv, so
+    that the journal, the table and a replay hold the same number. reasons: one text per rule missed,
+    `class: quantity value > limit`. flags: as `flag_names`. gate_outcome: empty until known.
+    """
+
+    lane: int
+    cup: int
+    lot: str
+    values: dict[str, float | None]
+    grade: str
+    size: str
+    outlet: int
+    reasons: tuple[str, ...]
+    flags: int
+    gate_outcome: str = ""

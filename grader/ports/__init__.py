@@ -1,0 +1,6 @@
+"""What devices and keepers promise, in the house's own words. One small protocol per kind."""
+
+from grader.ports.devices import Camera, Encoder, GateBoard, Sensors
+from grader.ports.keepers import Journal
+
+__all__ = ["Camera", "Encoder", "GateBoard", "Journal", "Sensors"]

@@ -1,0 +1,75 @@
+"""Cameras, sensors, the gate board. Drivers make devices look alike and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome
+from grader.domain.frames import Frame, Readings
+from grader.units import Pulse
+
+
+class Camera(Protocol):
+    """Frames in preallocated slots, oldest first. A frame is the caller's until it is released."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost so far because no slot was free."""
+        ...
+
+    def next_frame(self, timeout_s: float) -> Frame | None:
+        """The oldest frame not yet taken; None when none came in time. Raises CameraLost when it is gone."""
+        ...
+
+    def release(self, frame: Frame) -> None:
+        """Give the slot back. The frame's pixels may change from now on."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free everything. Idempotent."""
+        ...
+
+
+class Sensors(Protocol):
+    """Scales and spectrometers of all lanes."""
+
+    def readings(self) -> Readings:
+        """Everything since the last call, oldest first. Never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...
+
+
+class Encoder(Protocol):
+    """Where the belt is."""
+
+    def pulse(self) -> Pulse:
+        """The encoder's count now, by the latest report and the belt's speed."""
+        ...
+
+
+class GateBoard(Protocol):
+    """Opens gates at encoder pulses, on its own counter. Closed is the safe state."""
+
+    def submit(self, commands: Sequence[GateCommand]) -> None:
+        """Hand commands over. What becomes of each comes back in `outcomes`. Raises BoardLost."""
+        ...
+
+    def outcomes(self) -> list[GateOutcome]:
+        """Since the last call, oldest first. Never blocks."""
+        ...
+
+    def status(self) -> BoardStatus:
+        """The latest heartbeat. Raises BoardLost when it is overdue."""
+        ...
+
+    def close_all(self) -> None:
+        """Close every gate and void what is pending. Idempotent, safe at any time."""
+        ...
+
+    def close(self) -> None:
+        """Close all gates, then the port. Idempotent."""
+        ...
