@@ -1,0 +1,1 @@
+"""Which fruit is it: views, weighings and scans joined by encoder pulse."""

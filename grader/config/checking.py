@@ -1,0 +1,25 @@
+"""`grader check` for settings: what kind of file is it, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from grader.config.sheets import read_sheet
+from grader.config.station import read_station
+from grader.config.tomlfile import Problem, problem_of, read_toml
+from grader.errors import BadSettings
+from grader.grading.sheet import Sheet
+
+_ONLY_IN_SHEETS = {field.name for field in msgspec.structs.fields(Sheet)} - {"fruit", "variety", "note"}
+
+
+def check(path: Path) -> list[Problem]:
+    """Every problem of a station file or grade sheet, in the order of its lines; empty: it is sound."""
+    try:
+        file = read_toml(path)
+    except BadSettings as error:
+        return [problem_of(error)]
+    is_sheet = bool(_ONLY_IN_SHEETS & file.document.keys())
+    return (read_sheet(file) if is_sheet else read_station(file))[1]

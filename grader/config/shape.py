@@ -1,0 +1,133 @@
+"""Does a document have the shape of a record? Every unknown key, missing key and wrong type, not only the first.
+
+msgspec stops at the first error; a person who wrote a file wants them all. This walks the same type information, and
+`read_as` lets msgspec have the last word.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from grader.grading.faults import Fault, Path
+
+T = TypeVar("T")
+
+_MOST_INTEGER = 2**63
+
+
+def shape_faults(document: Any, record: type[msgspec.Struct]) -> list[Fault]:
+    """Everything that keeps a document from being a record of this type, in the order of the document."""
+    return list(_faults(document, inspect.type_info(record), ()))
+
+
+def read_as(document: Any, record: type[T]) -> T:
+    """The document as a record. Raises msgspec.ValidationError."""
+    return msgspec.convert(document, record, strict=True, str_keys=True)
+
+
+def _faults(value: Any, kind: inspect.Type, path: Path) -> Iterator[Fault]:
+    if isinstance(kind, inspect.UnionType):
+        fitting = [each for each in kind.types if _looks_like(value, each)]
+        kind = fitting[0] if fitting else kind
+    if not _looks_like(value, kind):
+        yield Fault(path, f"{_shown(value)} is not {_words(kind)}", f"give {_words(kind)}")
+    elif isinstance(kind, inspect.StructType):
+        yield from _record_faults(value, kind, path)
+    elif isinstance(kind, inspect.DictType):
+        for key, item in value.items():
+            yield from _key_faults(key, kind.key_type, (*path, key))
+            yield from _faults(item, kind.value_type, (*path, key))
+    elif isinstance(kind, inspect.VarTupleType | inspect.ListType):
+        for index, item in enumerate(value):
+            yield from _faults(item, kind.item_type, (*path, index))
+    elif isinstance(kind, inspect.TupleType):
+        if len(value) != len(kind.item_types):
+            yield Fault(path, f"{len(value)} values", f"give {len(kind.item_types)}")
+        for index, (item, item_type) in enumerate(zip(value, kind.item_types, strict=False)):
+            yield from _faults(item, item_type, (*path, index))
+
+
+def _record_faults(value: dict[str, Any], kind: inspect.StructType, path: Path) -> Iterator[Fault]:
+    fields = {field.encode_name: field for field in kind.fields}
+    for key, item in value.items():
+        if key in fields:
+            yield from _faults(item, fields[key].type, (*path, key))
+        else:
+            close = get_close_matches(key, fields, n=1)
+            remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(fields)}"
+            yield Fault((*path, key), f'unknown key "{key}"', remedy)
+    for name, field in fields.items():
+        if field.required and name not in value:
+            yield Fault(path, f'"{name}" is missing', f"add {name}: {_words(field.type)}")
+
+
+def _key_faults(key: str, kind: inspect.Type, path: Path) -> Iterator[Fault]:
+    if isinstance(kind, inspect.IntType) and not (key.isascii() and key.isdigit() and str(int(key[:19])) == key):
+        yield Fault(path, f'"{key}" is not a whole number', "give a whole number")
+
+
+def _looks_like(value: Any, kind: inspect.Type) -> bool:
+    """The outermost shape fits, nothing is said of what is inside."""
+    match kind:
+        case inspect.UnionType():
+            return any(_looks_like(value, each) for each in kind.types)
+        case inspect.StructType() | inspect.DictType():
+            return isinstance(value, dict)
+        case inspect.VarTupleType() | inspect.ListType() | inspect.TupleType():
+            return isinstance(value, list | tuple)
+        case inspect.LiteralType():
+            return isinstance(value, str) and value in kind.values
+        case inspect.BoolType():
+            return isinstance(value, bool)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_INTEGER
+        case inspect.FloatType():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return number and abs(value) < _MOST_INTEGER and math.isfinite(value)
+        case inspect.StrType():
+            return isinstance(value, str)
+        case inspect.DateType():
+            return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+        case inspect.NoneType():
+            return value is None
+    raise TypeError(f"settings have no place for {kind}")
+
+
+def _words(kind: inspect.Type) -> str:
+    """What is wanted, as an operator would say it."""
+    match kind:
+        case inspect.UnionType():
+            return " or ".join(_words(each) for each in kind.types if not isinstance(each, inspect.NoneType))
+        case inspect.StructType() | inspect.DictType():
+            return "a table"
+        case inspect.TupleType():
+            return f"a list of {len(kind.item_types)}"
+        case inspect.VarTupleType() | inspect.ListType():
+            return "a list"
+        case inspect.LiteralType():
+            return "one of " + ", ".join(f'"{each}"' for each in kind.values)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "a whole number"
+        case inspect.FloatType():
+            return "a number"
+        case inspect.DateType():
+            return "a date such as 2026-11-22"
+    return "text"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

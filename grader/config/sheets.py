@@ -1,0 +1,67 @@
+"""Grade sheets from files: one by path, or a preset by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from grader.config.shape import read_as, shape_faults
+from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
+from grader.errors import BadSettings
+from grader.grading.faults import MOST_OUTLETS, Fault, faults
+from grader.grading.presets import preset_names, preset_path
+from grader.grading.sheet import Sheet
+
+
+def sheet_path(sheet: Path | str) -> Path:
+    """The file of a sheet: a path that exists, else the preset of that name. Raises BadSettings."""
+    path = Path(sheet)
+    if path.suffix == ".toml" or is_file(path) or len(path.parts) > 1:
+        return path
+    if str(sheet) in preset_names():
+        return preset_path(str(sheet))
+    remedy = f"give a file, or one of: {', '.join(preset_names())}"
+    raise BadSettings(path, "there is no such sheet", remedy=remedy)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def load_sheet(sheet: Path | str) -> Sheet:
+    """The sheet of a file or preset.
+
+    Raises BadSettings, with line and remedy, for its first problem that is no warning.
+    """
+    file = read_toml(sheet_path(sheet))
+    record, problems = read_sheet(file)
+    error = first_error(problems)
+    if error or record is None:
+        raise error or BadSettings(file.path, "is not a grade sheet")
+    return record
+
+
+def check_sheet(sheet: Path | str, *, outlets: int = MOST_OUTLETS) -> list[Problem]:
+    """Every problem of a sheet, in the order of its lines; outlets: of the line that it is for."""
+    try:
+        return read_sheet(read_toml(sheet_path(sheet)), outlets=outlets)[1]
+    except BadSettings as error:
+        return [problem_of(error)]
+
+
+def read_sheet(file: TomlFile, *, outlets: int = MOST_OUTLETS) -> tuple[Sheet | None, list[Problem]]:
+    """The sheet, None where its shape is wrong, and every problem of it."""
+    found = shape_faults(file.document, Sheet)
+    record: Sheet | None = None
+    if not found:
+        try:
+            record = read_as(file.document, Sheet)
+            found = faults(record, outlets=outlets)
+        except msgspec.ValidationError as error:
+            found = [Fault((), str(error), "correct the entry")]
+    return record, in_order(file.problems(found))

@@ -1,0 +1,392 @@
+"""What is wrong with a sheet: rules that cannot hold, bands with holes, classes that no fruit can reach."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from grader.domain.fruit import QUANTITIES
+from grader.grading.sheet import Bounds, GradeClass, Limit, Needs, OneOf, Rule, Sheet, SizeBand, quantities_in
+from grader.grading.steps import band_steps, table_step
+
+MOST_OUTLETS = 8
+"""Outlets of a lane with a gate, on the reference line."""
+
+MOST_WEIGHT = 20
+"""Of one outlet against its fellows: keeps the balancing in whole numbers of 64 bits."""
+
+_MOST_NAMES = 100
+"""Classes, size bands or products of one sheet: their numbers are one byte."""
+
+Path = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """path: where in the sheet, keys and indices from the top. warning: it can be graded all the same."""
+
+    path: Path
+    text: str
+    remedy: str
+    warning: bool = False
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean "classes"?`, or what there is to choose from."""
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"known: {', '.join(known[:20])}" if known else "there is none to choose from"
+
+
+def faults(sheet: Sheet, *, variety: str = "", outlets: int = MOST_OUTLETS) -> list[Fault]:
+    """Every fault of a sheet, in the order of the file. variety: of the lot; outlets: of the line."""
+    crowds = [fault for fault in _crowds(sheet) if not fault.warning]
+    if crowds:
+        return crowds
+    found = [
+        *_variety_faults(sheet, variety or sheet.variety),
+        *_needs_faults(sheet, ("minimum",), sheet.minimum),
+        *_class_faults(sheet),
+        *_size_faults(sheet),
+        *_product_faults(sheet, outlets),
+    ]
+    # What reads the sheet as a whole only speaks when its parts are sound.
+    return found if any(not fault.warning for fault in found) else [*found, *_order_faults(sheet)]
+
+
+def _crowds(sheet: Sheet) -> Iterator[Fault]:
+    if not sheet.classes:
+        yield Fault(("classes",), "there is no class", "give at least one [[classes]], best first")
+    bands = sheet.sizes.bands if sheet.sizes else ()
+    for path, entries in ((("classes",), sheet.classes), (("sizes", "bands"), bands), (("products",), sheet.products)):
+        if len(entries) > _MOST_NAMES:
+            yield Fault(path, f"{len(entries)} entries", f"keep to {_MOST_NAMES}")
+
+
+def _variety_faults(sheet: Sheet, variety: str) -> Iterator[Fault]:
+    for key, group in (("group", sheet.group), ("unlisted_group", sheet.unlisted_group)):
+        if group and group not in sheet.groups:
+            yield Fault((key,), f'there is no colour group "{group}"', did_you_mean(group, sheet.groups))
+    listed = Counter(name.casefold() for names in sheet.groups.values() for name in names)
+    for group, names in sheet.groups.items():
+        for index, name in enumerate(names):
+            if listed[name.casefold()] > 1:
+                yield Fault(("groups", group, index), f'variety "{name}" is listed twice', "leave it in one group")
+    for size in sheet.sizes.bands if sheet.sizes else ():
+        if size.name in sheet.groups:
+            yield Fault(("groups", size.name), f'"{size.name}" is a size band too', "give one of them another name")
+    if not _uses_groups(sheet) or sheet.group_of(variety):
+        return
+    if variety:
+        named = next((name for names in sheet.groups.values() for name in get_close_matches(variety, names, n=1)), "")
+        remedy = 'set `group = "..."` at the top of the sheet'
+        yield Fault(
+            ("variety",),
+            f'variety "{variety}" is in no colour group',
+            f'did you mean "{named}"? if not, {remedy}' if named else remedy,
+        )
+    else:
+        yield Fault(
+            ("groups",),
+            "limits go by colour group, and the sheet names no variety",
+            'set `variety = "..."`, or give the lot a variety',
+            warning=True,
+        )
+
+
+def _uses_groups(sheet: Sheet) -> bool:
+    limits = [limit for needs in (sheet.minimum, *sheet.classes) for limit in needs.limits.values()]
+    bounds = [bound for limit in limits for bound in (limit.min, limit.max) if isinstance(bound, dict)]
+    return any(set(bound) <= set(sheet.groups) for bound in bounds)
+
+
+def _class_faults(sheet: Sheet) -> Iterator[Fault]:
+    yield from _names(("classes",), [grade.name for grade in sheet.classes])
+    for index, grade in enumerate(sheet.classes):
+        yield from _needs_faults(sheet, ("classes", index), grade)
+
+
+def _names(path: Path, names: list[str]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if not name.strip() or not name.isprintable():
+            yield Fault((*path, index, "name"), "the name is empty or cannot be printed", "give it a name")
+        elif name in seen:
+            yield Fault((*path, index, "name"), f'the name "{name}" is taken', "give it another name")
+        seen.add(name)
+
+
+def _needs_faults(sheet: Sheet, path: Path, needs: Needs) -> Iterator[Fault]:
+    for key, limit in needs.limits.items():
+        where = (*path, "limits", key)
+        yield from _rule_faults(sheet, where, limit)
+        yield from _limit_faults(sheet, where, key, limit)
+    for index, rule in enumerate(needs.one_of):
+        where = (*path, "one_of", index)
+        yield from _rule_faults(sheet, where, rule)
+        yield from _one_of_faults(where, rule)
+
+
+def _rule_faults(sheet: Sheet, path: Path, rule: Rule) -> Iterator[Fault]:
+    for key, flag in (("only", rule.only), ("unless", rule.unless)):
+        if flag and flag not in sheet.variety_flags:
+            yield Fault((*path, key), f'there is no variety flag "{flag}"', did_you_mean(flag, sheet.variety_flags))
+    if sheet.rule_status(rule) == "official" and not rule.section:
+        yield Fault(path, "an official rule without its section", 'add section = "...", or status = "project_default"')
+
+
+def _limit_faults(sheet: Sheet, path: Path, key: str, limit: Limit) -> Iterator[Fault]:
+    if limit.words and (limit.min is not None or limit.max is not None):
+        yield Fault((*path, "words"), "a rule in words cannot have a number", "put the words into `note`")
+    if not limit.words and limit.min is None and limit.max is None:
+        yield Fault(path, "the rule asks nothing", "give it min, max, or words")
+    for bound in ("min", "max"):
+        yield from _bounds_faults(sheet, (*path, bound), limit.min if bound == "min" else limit.max)
+    yield from _crossed(path, limit)
+    if not limit.is_checked:
+        return
+    unknown = [name for name in quantities_in(key) if name not in QUANTITIES]
+    for name in unknown:
+        remedy = f"{did_you_mean(name, QUANTITIES)} if nothing measures it yet: checked = false"
+        yield Fault(path, f'the station does not measure "{name}"', remedy)
+    if not unknown:
+        yield from _measured_faults(path, key, limit)
+
+
+def _bounds_faults(sheet: Sheet, path: Path, bounds: Bounds) -> Iterator[Fault]:
+    if not isinstance(bounds, dict):
+        return
+    sizes = {band.name for band in sheet.sizes.bands} if sheet.sizes else set()
+    if not bounds:
+        yield Fault(path, "a table without limits", "name colour groups or size bands, or give one number")
+    elif not (set(bounds) <= set(sheet.groups) or set(bounds) <= sizes):
+        for name in bounds:
+            if name not in sheet.groups and name not in sizes:
+                known = [*sheet.groups, *sorted(sizes)]
+                yield Fault((*path, name), f'"{name}" is no colour group and no size band', did_you_mean(name, known))
+        if set(bounds) <= set(sheet.groups) | sizes:
+            yield Fault(path, "colour groups and size bands in one limit", "use one kind of name")
+
+
+def _crossed(path: Path, limit: Limit) -> Iterator[Fault]:
+    if limit.min is None or limit.max is None:
+        return
+    for name in _band_names(limit.min) | _band_names(limit.max):
+        least, most = _bound_for(limit.min, name), _bound_for(limit.max, name)
+        if least is not None and most is not None and least > most:
+            yield Fault(
+                (*path, "min"), f"min {least:g} is above max {most:g}: no fruit can pass", "correct one of them"
+            )
+            return
+
+
+def _measured_faults(path: Path, key: str, limit: Limit) -> Iterator[Fault]:
+    quantities = quantities_in(key)
+    units = {QUANTITIES[name].unit for name in quantities}
+    if len(units) > 1 or len(set(quantities)) < len(quantities):
+        yield Fault(path, f'"{key}" cannot be added up', "add different quantities of one unit")
+    if limit.step is not None and not 1e-6 <= limit.step <= 1e6:
+        yield Fault((*path, "step"), f"step {limit.step:g} is impossible", "give the step of rounding, such as 0.01")
+    if limit.at_diameter_mm is not None and (units != {"mm2"} or not 1.0 <= limit.at_diameter_mm <= 1000.0):
+        yield Fault((*path, "at_diameter_mm"), "only an area (mm2) grows with a diameter in mm", "remove it")
+    for bound, limits in (("min", limit.min), ("max", limit.max)):
+        for name in _band_names(limits):
+            value = _bound_for(limits, name)
+            if value is not None:
+                yield from _value_faults((*path, bound, *([name] if name else [])), quantities, value)
+
+
+def _value_faults(path: Path, quantities: tuple[str, ...], value: float) -> Iterator[Fault]:
+    if all(name.endswith("_fraction") or name == "skin_seen" for name in quantities) and value > 1.0:
+        yield Fault(path, f"{value:g} is more than the whole", f"shares run from 0 to 1: write {value / 100:g}")
+    elif value < 0.0 and not any(QUANTITIES[name].unit == "deg" for name in quantities):
+        yield Fault(path, f"{value:g} is below zero", "give a positive limit")
+    elif abs(value) > 1e9:
+        yield Fault(path, f"{value:g} is impossible", f"give the limit in {QUANTITIES[quantities[0]].unit}")
+
+
+def _one_of_faults(path: Path, rule: OneOf) -> Iterator[Fault]:
+    if not rule.at_least or not all(rule.at_least):
+        yield Fault((*path, "at_least"), "a way without values", "give each way a table: { diameter_mm = 60 }")
+    for index, way in enumerate(rule.at_least):
+        for key, value in way.items():
+            where = (*path, "at_least", index, key)
+            if key not in QUANTITIES:
+                yield Fault(where, f'the station does not measure "{key}"', did_you_mean(key, QUANTITIES))
+            else:
+                yield from _value_faults(where, (key,), value)
+
+
+def _size_faults(sheet: Sheet) -> Iterator[Fault]:
+    sizes = sheet.sizes
+    if sizes is None:
+        return
+    yield from _rule_faults(sheet, ("sizes",), sizes)
+    yield from _names(("sizes", "bands"), [band.name for band in sizes.bands])
+    if not sizes.bands:
+        yield Fault(("sizes", "bands"), "there is no size band", "give at least one, or remove [sizes]")
+    if sizes.by not in QUANTITIES:
+        yield Fault(("sizes", "by"), f'the station does not measure "{sizes.by}"', did_you_mean(sizes.by, QUANTITIES))
+        return
+    step = table_step((sizes.by,))
+    edges: list[tuple[float, float, int]] = []
+    for index, band in enumerate(sizes.bands):
+        path: Path = ("sizes", "bands", index)
+        if band.to is not None and band.below is not None:
+            yield Fault(path, f'size "{band.name}" has both `to` and `below`', "keep one")
+        first, last = band_steps(band.from_, band.to, band.below, step)
+        if first > last:
+            yield Fault(path, f'size "{band.name}" holds no fruit', "let `from` be smaller than its upper edge")
+        edges.append((first, last, index))
+    edges.sort()
+    reach, widest = edges[0][1:] if edges else (0.0, 0)
+    for (_, _, previous), (first, last, index) in pairwise(edges):
+        path = ("sizes", "bands", index)
+        above, below = sizes.bands[index].name, sizes.bands[widest].name
+        if first > reach + 1:
+            gap = f"{(reach + 1) * step:g} to {(first - 1) * step:g} {QUANTITIES[sizes.by].unit}"
+            yield Fault(path, f'gap between sizes "{below}" and "{above}": {gap}', "let one begin where one ends")
+        if first <= reach and sizes.overlap == "error":
+            text = f'sizes "{sizes.bands[previous].name}" and "{above}" overlap'
+            yield Fault(path, text, 'use `below` for the upper edge, or say overlap = "first"')
+        if last > reach:
+            reach, widest = last, index
+    yield from _hidden_sizes(edges, sizes.bands)
+
+
+def _hidden_sizes(edges: list[tuple[float, float, int]], bands: tuple[SizeBand, ...]) -> Iterator[Fault]:
+    for first, last, index in edges:
+        for other_first, other_last, other in edges:
+            if other < index and other_first <= first and last <= other_last:
+                text = f'size "{bands[index].name}" lies within "{bands[other].name}", which takes its fruit'
+                yield Fault(("sizes", "bands", index), text, "list the narrower size first", warning=True)
+                break
+
+
+def _product_faults(sheet: Sheet, outlets: int) -> Iterator[Fault]:
+    yield from _names(("products",), [product.name for product in sheet.products])
+    class_names = [grade.name for grade in sheet.classes]
+    size_names = [band.name for band in sheet.sizes.bands] if sheet.sizes else []
+    taken: dict[tuple[str, str], str] = {}
+    for index, product in enumerate(sheet.products):
+        path: Path = ("products", index)
+        yield from _references((*path, "classes"), "class", product.classes, class_names)
+        yield from _references((*path, "sizes"), "size", product.sizes or (), size_names)
+        yield from _outlet_faults((*path, "outlets"), product.weights, product.outlets, outlets)
+        if not product.classes or product.sizes == ():
+            yield Fault(
+                path, f'product "{product.name}" takes no fruit', "name its classes, and its sizes if it has any"
+            )
+        cells = [(grade, size) for grade in product.classes for size in product.sizes or (*size_names, "")]
+        double = next((cell for cell in cells if taken.get(cell, product.name) != product.name), None)
+        if double:
+            text = f'"{" ".join(double).strip()}" is in product "{taken[double]}" already'
+            yield Fault(path, text, "leave it in one product")
+        taken.update((cell, product.name) for cell in cells if cell not in taken)
+    for index, name in enumerate(class_names):
+        if sheet.products and not any(name in product.classes for product in sheet.products):
+            text = f'no product takes class "{name}": its fruit goes to the default outlet'
+            yield Fault(("classes", index), text, "name it in a product", warning=True)
+
+
+def _references(path: Path, kind: str, names: tuple[str, ...], known: list[str]) -> Iterator[Fault]:
+    for index, name in enumerate(names):
+        if name not in known:
+            yield Fault((*path, index), f'there is no {kind} "{name}"', did_you_mean(name, known))
+
+
+def _outlet_faults(
+    path: Path, weights: dict[int, int], given: tuple[int, ...] | dict[int, int], outlets: int
+) -> Iterator[Fault]:
+    if not weights:
+        yield Fault(path, "no outlet", "name the outlets where the product is packed")
+    if len(weights) < len(given):
+        yield Fault(path, "an outlet is named twice", "use a table to give it more: outlets = { 1 = 2, 2 = 1 }")
+    for index, (outlet, weight) in enumerate(weights.items()):
+        where = (*path, str(outlet) if isinstance(given, dict) else index)
+        if not 1 <= outlet <= outlets:
+            yield Fault(where, f"there is no outlet {outlet}", f"outlets run from 1 to {outlets}")
+        if not 1 <= weight <= MOST_WEIGHT:
+            yield Fault(where, f"weight {weight} of outlet {outlet}", f"give a whole number from 1 to {MOST_WEIGHT}")
+
+
+def _order_faults(sheet: Sheet) -> Iterator[Fault]:
+    for lower in range(1, len(sheet.classes)):
+        grade = sheet.classes[lower]
+        path: Path = ("classes", lower)
+        hiding = next((better for better in sheet.classes[:lower] if _keeps(grade, better)), None)
+        if hiding:
+            text = f'no fruit can reach class "{grade.name}": what keeps its rules keeps those of "{hiding.name}"'
+            yield Fault(path, text, "make its limits wider, or put it higher")
+            continue
+        better = sheet.classes[lower - 1]
+        for key, limit in grade.limits.items():
+            above = better.limits.get(key)
+            if above is None or not (limit.is_checked and above.is_checked) or not _same_fruit(limit, above):
+                continue
+            bounds: tuple[Literal["min", "max"], ...] = ("min", "max")
+            for bound in bounds:
+                if _stricter(limit, above, bound):
+                    yield Fault(
+                        (*path, "limits", key, bound),
+                        f'{bound} of {key} is stricter in "{grade.name}" than in the better "{better.name}"',
+                        "better classes come first: check both numbers",
+                        warning=True,
+                    )
+
+
+def _keeps(grade: GradeClass, better: GradeClass) -> bool:
+    """True when every fruit that keeps the rules of one class keeps those of the better one."""
+    ways = [rule.at_least for rule in grade.one_of]
+    return all(rule.at_least in ways for rule in better.one_of) and all(
+        key in grade.limits and _as_strict(grade.limits[key], limit)
+        for key, limit in better.limits.items()
+        if limit.is_checked
+    )
+
+
+def _as_strict(limit: Limit, above: Limit) -> bool:
+    """True when keeping `limit` means keeping `above`; False when that is not certain."""
+    if not (limit.is_checked and _same_fruit(limit, above)) or (limit.missing, above.missing) == ("pass", "fail"):
+        return False
+    names = {name for bounds in (limit.min, limit.max, above.min, above.max) for name in _band_names(bounds)}
+    for name in names | {""}:
+        least, least_above = _bound_for(limit.min, name), _bound_for(above.min, name)
+        most, most_above = _bound_for(limit.max, name), _bound_for(above.max, name)
+        if least_above is not None and (least is None or least < least_above):
+            return False
+        if most_above is not None and (most is None or most > most_above):
+            return False
+    return True
+
+
+def _stricter(limit: Limit, above: Limit, bound: Literal["min", "max"]) -> bool:
+    mine, theirs = (limit.min, above.min) if bound == "min" else (limit.max, above.max)
+    for name in _band_names(mine) | _band_names(theirs):
+        low, high = _bound_for(mine, name), _bound_for(theirs, name)
+        if low is not None and high is not None and (low > high if bound == "min" else low < high):
+            return True
+    return False
+
+
+def _same_fruit(limit: Limit, other: Limit) -> bool:
+    """Both speak of the same fruit in the same measure, so that their numbers can be compared."""
+    return (limit.only, limit.unless, limit.step, limit.at_diameter_mm) == (
+        other.only,
+        other.unless,
+        other.step,
+        other.at_diameter_mm,
+    )
+
+
+def _band_names(bounds: Bounds) -> set[str]:
+    """The groups or sizes that a limit names; the empty name stands for all fruit."""
+    return set(bounds) if isinstance(bounds, dict) else {""}
+
+
+def _bound_for(bounds: Bounds, name: str) -> float | None:
+    return bounds.get(name) if isinstance(bounds, dict) else bounds

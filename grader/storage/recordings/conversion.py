@@ -1,0 +1,75 @@
+"""From one form to the other, without loss."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from grader.errors import BadRecording
+from grader.storage.recordings.findings import Findings
+from grader.storage.recordings.folder import FolderSink
+from grader.storage.recordings.opening import open_stored, truth_table
+from grader.storage.recordings.packed import SUFFIX, PackedSink
+from grader.storage.recordings.recording import StoredRecording
+from grader.storage.recordings.tables import Table
+from grader.storage.recordings.writer import Sink, disk_errors
+
+Progress = Callable[[int, int], None]
+"""Called with the frames done and the frames in all."""
+
+
+def convert(source: Path, target: Path, progress: Progress | None = None) -> tuple[str, ...]:
+    """Write `source` as `target`: packed when its name ends in .packed, else a folder.
+
+    Carries recording.toml as it stands, every cell of every table, truth.csv, and every pixel. A picture that is
+    damaged, of the wrong size, a JPEG or of 16 bits travels as the file that it is. Returns the source's warnings and
+    what could not be carried, in words: a packed frame whose bytes were lost stays a frame whose picture is missing.
+    Nothing stands under the name of `target` until it is whole. Raises BadRecording.
+    """
+    recording = open_stored(source, Findings())
+    if target.exists():
+        raise BadRecording(target, "is there already", remedy="name a new file or folder")
+    part = target.with_name(f"{target.name}.part")
+    if part.exists():
+        raise BadRecording(part, "was left by a conversion that did not end", remedy="remove it")
+    manifest = recording.manifest
+    packed = target.suffix == SUFFIX
+    sink: Sink
+    try:
+        sink = (
+            PackedSink(part, manifest.text)
+            if packed
+            else FolderSink(part, manifest.text, manifest.installation.cameras)
+        )
+        try:
+            lost = _carry(recording, sink, truth_table(source), progress)
+        finally:
+            sink.close()
+        with disk_errors(target):
+            part.rename(target)
+    except BaseException:
+        if packed:
+            part.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(part, ignore_errors=True)
+        raise
+    return (*recording.warnings, *lost)
+
+
+def _carry(recording: StoredRecording, sink: Sink, truth: Table | None, progress: Progress | None) -> list[str]:
+    lost: list[str] = []
+    tables = {name: table for name, table in recording.tables.items() if name != "frames"}
+    for name, table in (tables | ({"truth": truth} if truth is not None else {})).items():
+        sink.put_header(name, table.columns)
+        for _, cells in table.rows():
+            sink.put_row(name, table.columns, cells)
+    frames = recording.tables["frames"]
+    sink.put_header("frames", frames.columns)
+    for done, stored in enumerate(recording.stored_frames(), start=1):
+        if stored.damage and stored.damage != "missing":
+            lost.append(f"{frames.file}: picture {done} is {stored.damage}: its row alone was carried")
+        sink.put_frame(frames.columns, stored.cells, stored.pixels, stored.files)
+        if progress is not None:
+            progress(done, len(recording.frame_rows))
+    return lost

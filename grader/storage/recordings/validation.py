@@ -1,0 +1,113 @@
+"""Every problem of a recording, for the one who has to put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from grader.errors import BadRecording
+from grader.storage.recordings.findings import Findings, Problem
+from grader.storage.recordings.folder import MANIFEST, picture_files
+from grader.storage.recordings.opening import open_stored, truth_table
+from grader.storage.recordings.recording import StoredRecording
+from grader.storage.recordings.rows import whole
+from grader.storage.recordings.tables import TABLES
+
+Progress = Callable[[int, int], None]
+
+
+def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
+    """Read all of a recording, pictures included, and say everything that is wrong with it; empty when nothing is.
+
+    An error keeps the recording from being opened; a warning becomes a flag on the fruit that it touches, or was left
+    out. When recording.toml itself is in error the tables cannot be judged and are not.
+    """
+    findings = Findings(strict=False)
+    try:
+        recording = open_stored(path, findings)
+    except BadRecording as error:
+        if not findings.failed:
+            findings.caught(error)
+    else:
+        _check_order(recording, findings)
+        _check_readings(recording, findings)
+        _check_pictures(recording, findings, progress)
+        if path.is_dir():
+            _check_strangers(recording, findings)
+    try:
+        _check_truth(path, findings)
+    except BadRecording as error:
+        findings.caught(error)
+    return findings.problems
+
+
+def _check_order(recording: StoredRecording, findings: Findings) -> None:
+    """Per camera: sequence numbers that leave gaps, repeat or run back; pulses that do not rise as they do."""
+    file = recording.tables["frames"].file
+    for camera, place in recording.installation.cameras.items():
+        rows = [row for row in recording.frame_rows if row.kind == "fruit" and row.camera == camera]
+        for before, row in pairwise(rows):
+            step = row.sequence - before.sequence
+            if step == 0:
+                findings.warn(file, f"sequence {row.sequence} is there twice", row=row.row)
+            elif step < 0:
+                findings.warn(file, f"sequence runs back from {before.sequence} to {row.sequence}", row=row.row)
+            elif step > 1:
+                findings.warn(file, f"{step - 1} frames are lost before sequence {row.sequence}", row=row.row)
+            travel = (row.pulse or 0) - (before.pulse or 0)
+            if travel < 0:
+                findings.warn(file, f"pulse runs back by {-travel}", row=row.row)
+            elif step > 0 and travel > 2 * step * place.pulses_per_frame:
+                findings.warn(file, f"pulse jumps by {travel} in {step} frames", row=row.row)
+
+
+def _check_readings(recording: StoredRecording, findings: Findings) -> None:
+    """Values that are no numbers, scans of the wrong number of channels. Counted: one line for each kind of trouble."""
+    tables = recording.tables
+    bad = sum(not np.isfinite(weighing.mass_g) for weighing in recording.weighings)
+    if bad:
+        findings.warn(tables["weights"].file, f"{bad} of {len(recording.weighings)} weighings are no numbers")
+    scans = recording.scans
+    channels = {name: len(one.wavelengths_nm) for name, one in recording.installation.spectrometers.items()}
+    bad = sum(len(scan.counts) != channels[scan.spectrometer] for scan in scans)
+    if bad:
+        findings.warn(tables["spectra"].file, f"{bad} of {len(scans)} scans have the wrong number of channels")
+    bad = sum(not np.isfinite(scan.counts).all() for scan in scans)
+    if bad:
+        findings.warn(tables["spectra"].file, f"{bad} of {len(scans)} scans have values that are no numbers")
+
+
+def _check_pictures(recording: StoredRecording, findings: Findings, progress: Progress | None) -> None:
+    file = recording.tables["frames"].file
+    done = 0
+    for kind in dict.fromkeys(row.kind for row in recording.frame_rows):
+        rows = (row for row in recording.frame_rows if row.kind == kind)
+        for row, frame in zip(rows, recording.pictures(kind), strict=True):
+            done += 1
+            if frame.pixels is None:
+                findings.warn(file, f"picture {row.file[:80]!r} is not usable: {frame.damage}", row=row.row)
+            if progress is not None:
+                progress(done, len(recording.frame_rows))
+
+
+def _check_strangers(recording: StoredRecording, findings: Findings) -> None:
+    """Files that belong to no part of the format: a conversion would not carry them."""
+    known = {MANIFEST, *(f"{name}.csv" for name in TABLES), *picture_files(recording)}
+    for file in sorted(recording.path.rglob("*")):
+        if not file.is_dir() and file.relative_to(recording.path).as_posix() not in known:
+            findings.warn(file, "belongs to no part of a recording", remedy="a conversion leaves it behind")
+
+
+def _check_truth(path: Path, findings: Findings) -> None:
+    table = truth_table(path)
+    if table is None:
+        return
+    if table.columns[:2] != ("lane", "cup"):
+        findings.error(table.file, "does not begin with lane, cup", row=1, remedy="put these columns first")
+        return
+    for row, cells in table.rows():
+        if len(cells) != len(table.columns) or whole(cells[0]) is None or whole(cells[1]) is None:
+            findings.error(table.file, "has no lane and cup, or not a cell for each column", row=row)

@@ -1,0 +1,84 @@
+"""summary.json: what a run or a replay came to, in one small file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from grader.domain.decisions import FruitRecord, Result
+from grader.domain.flags import FLAGS, flag_names
+from grader.domain.latency import Latency
+from grader.storage.atomic import replace_file
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts, rates, latencies, versions and hashes of one run or replay.
+
+    lots: their names. packout: fruit by grade, then by size. outlets: fruit by the outlet decided for them, as text;
+    "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose gate did not open, by why.
+    duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`.
+    versions and hashes: as in `RunInfo`. seed: of the simulated line, None elsewhere.
+    """
+
+    lots: tuple[str, ...]
+    fruit: int
+    grades: dict[str, int]
+    packout: dict[str, dict[str, int]]
+    outlets: dict[str, int]
+    flags: dict[str, int]
+    late: int
+    refused: int
+    void: int
+    frames_dropped: int
+    duration_s: float
+    fruit_per_s: float
+    latency: dict[str, Latency]
+    versions: dict[str, str]
+    hashes: dict[str, str]
+    seed: int | None = None
+
+
+def summary_of(
+    records: Sequence[FruitRecord],
+    *,
+    duration_s: float,
+    frames_dropped: int,
+    latency: Mapping[str, Latency],
+    versions: Mapping[str, str],
+    hashes: Mapping[str, str],
+    seed: int | None = None,
+) -> Summary:
+    """Count the fruit of a run."""
+    gates = Counter(record.gate_outcome for record in records)
+    sizes: dict[str, Counter[str]] = {}
+    # A loop over fruit: texts, not arrays; once a run.
+    for record in records:
+        sizes.setdefault(record.grade, Counter())[record.size] += 1
+    flags = {flag_names(flag): sum(bool(record.flags & flag) for record in records) for flag in FLAGS}
+    return Summary(
+        lots=tuple(sorted({record.lot for record in records})),
+        fruit=len(records),
+        grades={grade: found.total() for grade, found in sizes.items()},
+        packout={grade: dict(found) for grade, found in sizes.items()},
+        outlets={str(outlet): fruit for outlet, fruit in Counter(record.outlet for record in records).items()},
+        flags={name: fruit for name, fruit in flags.items() if fruit},
+        late=gates[Result.LATE],
+        refused=gates[Result.REFUSED],
+        void=gates[Result.VOID],
+        frames_dropped=frames_dropped,
+        duration_s=duration_s,
+        fruit_per_s=len(records) / duration_s if duration_s > 0 else 0.0,
+        latency=dict(latency),
+        versions=dict(versions),
+        hashes=dict(hashes),
+        seed=seed,
+    )
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write summary.json: the same summary gives the same bytes. Replaced whole or not at all. Raises OSError."""
+    text = msgspec.json.format(msgspec.json.encode(summary, order="deterministic"), indent=2)
+    replace_file(path, text + b"\n")

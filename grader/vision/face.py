@@ -1,0 +1,71 @@
+"""The face that a fruit shows to the camera, sampled on a grid over its skin.
+
+Rows are circles of latitude about the turning axis, spread so that each stands for the same area of a
+sphere; columns are longitudes. While a fruit turns, every longitude passes the middle; so the mean over
+views of each row's share is the share of the whole belt of skin, and rows need no weights between them.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.vision.outline import N_RAYS, Outlines
+
+N_ROWS = 36
+N_COLUMNS = 36
+SEEN_DEG = 65.0
+"""Skin counts as seen at this angle from its normal, or less (recording format, words of measurement)."""
+
+_SINE = np.sin(np.radians(SEEN_DEG))
+_ROW_SINE = ((np.arange(N_ROWS) + 0.5) / N_ROWS * 2 - 1) * _SINE  # sine of latitude: equal steps, equal areas
+_LATITUDE = np.arcsin(_ROW_SINE)
+_LONGITUDE = np.radians(((np.arange(N_COLUMNS) + 0.5) / N_COLUMNS * 2 - 1) * SEEN_DEG)
+_X = np.cos(_LATITUDE)[:, None] * np.sin(_LONGITUDE)
+_Y = np.broadcast_to(_ROW_SINE[:, None], _X.shape)
+FACING = (np.cos(_LATITUDE)[:, None] * np.cos(_LONGITUDE)).astype(np.float32)
+"""(N_ROWS, N_COLUMNS) float32: cosine between skin and line of sight."""
+SEEN = FACING >= np.cos(np.radians(SEEN_DEG))
+"""(N_ROWS, N_COLUMNS) bool: grid points seen well enough to count."""
+LONGITUDE_DEG = np.degrees(_LONGITUDE).astype(np.float32)
+CELL_SHARE = float((2 * SEEN_DEG / 360.0) * _SINE / (N_ROWS * N_COLUMNS))
+"""Area of one grid cell as a share of the whole sphere."""
+
+_UNIT_X = _X.astype(np.float32).reshape(-1)
+_UNIT_Y = _Y.astype(np.float32).reshape(-1)
+_RAY = np.rint(np.arctan2(_UNIT_Y, _UNIT_X) * (N_RAYS / (2 * np.pi))).astype(np.int64) % N_RAYS
+
+
+class FaceSampler:
+    """Takes 15-bit colour codes on the grid of every outlined fruit. Buffers are made once."""
+
+    def __init__(self, most_cups: int) -> None:
+        shape = (most_cups * N_ROWS, N_COLUMNS)
+        self._x = np.empty(shape, np.float32)
+        self._y = np.empty(shape, np.float32)
+        self._radius = np.empty(shape, np.float32)
+        self._codes = np.empty(shape, np.uint16)
+
+    def sample(self, codes: NDArray[np.uint16], outlines: Outlines) -> NDArray[np.uint16]:
+        """(m * N_ROWS, N_COLUMNS) uint16, fruit below fruit; a view valid until the next call.
+
+        The grid is laid into the outline along its rays: where a body is no sphere, its grid bulges with it.
+        """
+        m = len(outlines.row)
+        rows = m * N_ROWS
+        x, y, radius = (plane[:rows].reshape(m, -1) for plane in (self._x, self._y, self._radius))
+        np.take(outlines.radius, _RAY, axis=1, out=radius, mode="clip")
+        np.multiply(radius, _UNIT_X, out=x)
+        np.multiply(radius, _UNIT_Y, out=y)
+        x += outlines.centre[0][:, None]
+        y += outlines.centre[1][:, None]
+        cv2.remap(
+            codes,
+            self._x[:rows],
+            self._y[:rows],
+            cv2.INTER_NEAREST,
+            dst=self._codes[:rows],
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return self._codes[:rows]

@@ -1,0 +1,87 @@
+"""Where cups are in a picture, and what perspective does to a fruit's outline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.installation import CameraPlace, Line
+from grader.units import Pulse
+
+REFERENCE_DIAMETER_MM = 80.0
+"""The recording format states scale and cup positions for a fruit of this diameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class CupsInView:
+    """Cups whose nominal centre lies in the picture: lane (n,) int16, cup (n,) int64, centres (n,) float32 px."""
+
+    lane: NDArray[np.int16]
+    cup: NDArray[np.int64]
+    x_px: NDArray[np.float32]
+    y_px: NDArray[np.float32]
+
+
+def cup_pitch_px(camera: CameraPlace, line: Line) -> float:
+    """Pixels from one cup to the next along the belt."""
+    return line.pulses_per_cup * line.mm_per_pulse / camera.mm_per_px
+
+
+def optical_centre_px(camera: CameraPlace) -> tuple[float, float]:
+    """The point of the picture below the lens."""
+    if camera.optical_centre_px is not None:
+        return camera.optical_centre_px
+    return camera.width_px / 2, camera.height_px / 2
+
+
+def cups_in_view(camera: CameraPlace, line: Line, pulse: Pulse) -> CupsInView:
+    """Every cup whose centre for a fruit of 80 mm is inside the picture at this pulse, lane by lane."""
+    pitch_px = cup_pitch_px(camera, line)
+    cup_zero_x = camera.cup_zero_px[0] + pulse * line.mm_per_pulse / camera.mm_per_px
+    first = max(int(np.ceil((cup_zero_x - camera.width_px) / pitch_px + 1e-9)), line.first_cup)
+    last = int(np.floor(cup_zero_x / pitch_px))
+    cup = np.arange(first, last + 1, dtype=np.int64)
+    lane = np.arange(line.lanes, dtype=np.int16)
+    n_lanes, n_cups = len(lane), len(cup)
+    x_px = (cup_zero_x - cup * pitch_px).astype(np.float32)
+    y_px = (camera.cup_zero_px[1] + lane * camera.lane_pitch_px).astype(np.float32)
+    return CupsInView(
+        lane=np.repeat(lane, n_cups),
+        cup=np.tile(cup, n_lanes),
+        x_px=np.tile(x_px, n_lanes),
+        y_px=np.repeat(y_px, n_cups),
+    )
+
+
+def obliquity(
+    camera: CameraPlace, x_px: NDArray[np.float32], y_px: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """How aslant the lens sees a place: unit vector away from the optical centre, and cosine of the angle.
+
+    A body small against its distance is seen as from straight above its line of sight, and its outline
+    is then drawn out by 1 / cosine away from the optical centre. All (n,) float32; cosine 1 if telecentric.
+    """
+    centre = optical_centre_px(camera)
+    dx, dy = (x_px - np.float32(centre[0])), (y_px - np.float32(centre[1]))
+    away_px = np.hypot(dx, dy)
+    safe = np.maximum(away_px, np.float32(1e-6))
+    if camera.lens_above_mm is None:
+        return dx / safe, dy / safe, np.ones_like(away_px)
+    cosine = camera.lens_above_mm / np.hypot(camera.lens_above_mm, away_px * camera.mm_per_px)
+    return dx / safe, dy / safe, cosine.astype(np.float32)
+
+
+def nearer_by(camera: CameraPlace, diameter_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor from a length at the reference height to its true length at the fruit's own height.
+
+    On rollers the centre of a fruit of diameter d rides (d - 80) / 2 mm above that of 80 mm, so it is
+    nearer to the lens and looks larger. `diameter_mm` is the length as measured at the reference height;
+    with L the lens's height, d = m (L - (d - 80) / 2) / L is solved for d / m.
+    """
+    if camera.lens_above_mm is None or camera.seat is None:
+        return np.ones_like(diameter_mm)
+    lens = camera.lens_above_mm
+    true_mm = diameter_mm * (lens + REFERENCE_DIAMETER_MM / 2) / (lens + diameter_mm / 2)
+    return np.asarray(true_mm / diameter_mm)

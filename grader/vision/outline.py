@@ -1,0 +1,200 @@
+"""The outline of everything that lies on the belt, as radii from its middle, to a fraction of a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.views import Occupancy
+from grader.vision.geometry import CupsInView
+
+N_RAYS = 64
+"""Rays per outline: at 50 px radius the outline bulges 0.06 px over the chord between two of them."""
+
+COARSE = 2
+"""Pixels of the plane per pixel that contours are followed on; the edge itself is sought on the plane."""
+_COARSE_BLOCK = np.ones((COARSE, COARSE), np.uint8)
+
+RAY_ANGLES = (np.arange(N_RAYS) * (2 * np.pi / N_RAYS)).astype(np.float32)
+RAYS = np.stack([np.cos(RAY_ANGLES), np.sin(RAY_ANGLES)]).astype(np.float32)  # (2, N_RAYS)
+
+
+class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What counts as a fruit in a cup.
+
+    least_counts: distance from the belt's colour above which a pixel is not belt (at half resolution, where
+    noise is halved). stalk_mm: anything narrower is a stalk, a leaf's edge or a smear, and is taken off.
+    least_area_mm2: smaller things are dirt, drops and labels. oversize_mm: what a cup can carry.
+    touching_pitches: an outline longer than this many cups holds more than one fruit.
+    edge_mm: an outline nearer than this to the picture's edge is cut by it.
+    """
+
+    least_counts: int = 6
+    stalk_mm: float = 8.0
+    least_area_mm2: float = 1000.0
+    oversize_mm: float = 92.0
+    touching_pitches: float = 1.25
+    edge_mm: float = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """One row per cup in view that holds something.
+
+    row: (m,) int64, its row in `CupsInView`. centre: (2, m) float32 x and y in the pixels of the plane.
+    radius: (m, N_RAYS) float32 px along `RAYS` from the centre. occupancy: (m,) uint8.
+    """
+
+    row: NDArray[np.int64]
+    centre: NDArray[np.float32]
+    radius: NDArray[np.float32]
+    occupancy: NDArray[np.uint8]
+
+
+class OutlineFinder:
+    """Finds outlines in a plane of distances from the belt. Buffers are made once."""
+
+    def __init__(
+        self, shape: tuple[int, int], mm_per_px: float, pitch_px: tuple[float, float], settings: OutlineSettings
+    ):
+        self._settings = settings
+        self._mm_per_px = mm_per_px
+        self._pitch_x, self._pitch_y = pitch_px
+        self._mask = np.empty(shape, np.uint8)
+        self._coarse = np.empty((shape[0] // COARSE, shape[1] // COARSE), np.uint8)
+        stalk_px = max(round(settings.stalk_mm / (mm_per_px * COARSE)) | 1, 3)
+        self._opening = np.ones((stalk_px, stalk_px), np.uint8)
+
+    def find(self, distance: NDArray[np.uint8], cups: CupsInView) -> Outlines:
+        """Outlines of what lies in the cups. distance: (h, w) uint8 as `BeltDistance.counts`."""
+        settings = self._settings
+        cv2.threshold(distance, settings.least_counts, 1, cv2.THRESH_BINARY, dst=self._mask)
+        # A coarse pixel is fruit where all its pixels are, so that the gap between two fruit stays open.
+        cv2.erode(self._mask, _COARSE_BLOCK, dst=self._mask, anchor=(0, 0))
+        cv2.resize(self._mask, self._coarse.shape[::-1], dst=self._coarse, interpolation=cv2.INTER_NEAREST)
+        cv2.morphologyEx(self._coarse, cv2.MORPH_OPEN, self._opening, dst=self._coarse)
+        contours, _ = cv2.findContours(self._coarse, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        least_points = int(2 * np.sqrt(np.pi * settings.least_area_mm2) / (self._mm_per_px * COARSE) / 1.5)
+        contours = [contour for contour in contours if len(contour) >= least_points]
+        if not contours or not len(cups.cup):
+            return _nothing()
+        return self._by_cup(distance, contours, cups)
+
+    def _by_cup(self, distance: NDArray[np.uint8], contours: list[NDArray[np.int32]], cups: CupsInView) -> Outlines:
+        settings = self._settings
+        pieces, shared = self._split(contours)
+        lengths = np.array([len(piece) for piece in pieces])
+        points = (np.concatenate(pieces)[:, 0].T.astype(np.float32) + 0.5) * COARSE - 0.5  # (2, n_points)
+        starts = np.r_[0, np.cumsum(lengths)[:-1]]
+        low = np.minimum.reduceat(points, starts, axis=1)  # (2, n_pieces): left and top
+        high = np.maximum.reduceat(points, starts, axis=1)
+        centre, extent = (low + high) / 2, high - low
+        row = self._nearest_cup(centre, cups)
+        box_mm2 = extent[0] * extent[1] * np.float32(self._mm_per_px**2 * np.pi / 4)
+        keep = _biggest_per_row(row, box_mm2) & (box_mm2 >= settings.least_area_mm2) & (row >= 0)
+        if not keep.any():
+            return _nothing()
+        height, width = distance.shape
+        edge_px = settings.edge_mm / self._mm_per_px
+        cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
+        occupancy = np.where(cut, Occupancy.CUT, np.where(shared, Occupancy.TOUCHING, Occupancy.ONE)).astype(np.uint8)
+        which = np.repeat(np.arange(len(pieces)), lengths)
+        radius = _coarse_radius(points - centre[:, which], which, len(pieces))[keep]
+        centre = centre[:, keep]
+        radius = _sharpened(distance, centre, radius, settings.least_counts)
+        order = np.argsort(row[keep])
+        return Outlines(row[keep][order], centre[:, order], radius[order], occupancy[keep][order])
+
+    def _split(self, contours: list[NDArray[np.int32]]) -> tuple[list[NDArray[np.int32]], NDArray[np.bool_]]:
+        """Contours longer than a cup, cut into stretches of about one pitch; and which came of such a cut."""
+        pieces: list[NDArray[np.int32]] = []
+        shared: list[bool] = []
+        pitch = self._pitch_x / COARSE
+        # A loop over contours: some 80 a frame, and their points are ragged; 0.05 ms.
+        for contour in contours:
+            left, _, length, _ = cv2.boundingRect(contour)
+            parts = round(length / pitch) if length > self._settings.touching_pitches * pitch else 1
+            if parts < 2:
+                pieces.append(contour)
+            else:
+                part = (contour[:, 0, 0] - left) * parts // length
+                pieces.extend(contour[part == number] for number in range(parts) if (part == number).any())
+            shared.extend([parts > 1] * (len(pieces) - len(shared)))
+        return pieces, np.array(shared)
+
+    def _nearest_cup(self, centre: NDArray[np.float32], cups: CupsInView) -> NDArray[np.int64]:
+        """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
+        n_cups = int(np.searchsorted(cups.lane, cups.lane[0], side="right"))
+        lane = np.rint((centre[1] - cups.y_px[0]) / self._pitch_y).astype(np.int64)
+        along = np.rint((cups.x_px[0] - centre[0]) / self._pitch_x).astype(np.int64)
+        inside = (lane >= 0) & (lane < len(cups.lane) // n_cups) & (along >= 0) & (along < n_cups)
+        return np.where(inside, lane * n_cups + along, -1)
+
+
+def _nothing() -> Outlines:
+    return Outlines(
+        np.empty(0, np.int64), np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, np.uint8)
+    )
+
+
+def _biggest_per_row(row: NDArray[np.int64], area: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Marks, for every cup, the largest of the things in it."""
+    order = np.lexsort((-area, row))
+    first = np.r_[True, row[order][1:] != row[order][:-1]]
+    biggest = np.zeros(len(row), bool)
+    biggest[order[first]] = True
+    return biggest
+
+
+def _coarse_radius(offsets: NDArray[np.float32], which: NDArray[np.int64], n: int) -> NDArray[np.float32]:
+    """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
+
+    offsets: (2, n_points) from the centre of the outline `which` each point is of.
+    """
+    away = np.hypot(offsets[0], offsets[1])
+    turn = np.arctan2(offsets[1], offsets[0]) * np.float32(N_RAYS / (2 * np.pi))
+    ray = np.rint(turn).astype(np.int64) % N_RAYS
+    radius = np.zeros(n * N_RAYS, np.float32)
+    np.maximum.at(radius, which * N_RAYS + ray, away)
+    radius = radius.reshape(n, N_RAYS)
+    for _ in range(N_RAYS // 2):  # a round contour has no gap at all, a cut one a wide one
+        gap = radius == 0
+        if not gap.any():
+            break
+        before, after = np.roll(radius, 1, axis=1), np.roll(radius, -1, axis=1)
+        met = (before > 0).astype(np.float32) + (after > 0)
+        radius = np.where(gap, (before + after) / np.maximum(met, 1), radius)
+    return radius
+
+
+_REACH = np.arange(-3, 6, dtype=np.float32)[:, None, None]
+"""Steps of one pixel along a ray, from inside the coarse contour, which lies inside the fruit, to well outside."""
+_INSIDE = 3
+
+
+def _sharpened(
+    distance: NDArray[np.uint8], centre: NDArray[np.float32], radius: NDArray[np.float32], least_counts: int
+) -> NDArray[np.float32]:
+    """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
+
+    The level just inside the contour is the fruit's own, so that bright and dark fruit are cut at the same place.
+    """
+    steps, rays = len(_REACH), radius.size
+    reach = radius + _REACH  # (steps, n, N_RAYS)
+    x = (reach * RAYS[0] + centre[0][:, None]).reshape(steps, rays)
+    y = (reach * RAYS[1] + centre[1][:, None]).reshape(steps, rays)
+    samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    half = np.maximum(samples[:_INSIDE].mean(axis=0), least_counts) / 2
+    below = samples < half
+    ray = np.arange(rays)
+    first_out = steps - np.argmin(below[::-1], axis=0)  # the step after the last one that is fruit
+    known = (first_out < steps) & ~below.all(axis=0)
+    outer = np.where(known, first_out, 1)
+    inside, outside = samples[outer - 1, ray], samples[outer, ray]
+    part = (inside - half) / np.maximum(inside - outside, np.float32(1e-3))
+    sharp = radius.reshape(-1) + _REACH[outer - 1, 0, 0] + part
+    return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
