@@ -203,6 +203,7 @@ def _installation_faults(station: Installation) -> Iterator[Fault]:
     line = station.line
     if not 1 <= line.lanes <= MOST_LANES:
         yield Fault(("line", "lanes"), f"{line.lanes} lanes", f"give 1 to {MOST_LANES}")
+        return  # everything below counts in lanes
     for key in ("pulses_per_cup", "mm_per_pulse", "cups_per_second"):
         if getattr(line, key) <= 0:
             yield Fault(("line", key), f"{key} is {getattr(line, key)}", "give a number above 0")

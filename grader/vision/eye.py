@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace, Line
-from grader.domain.views import Occupancy, ViewFeatures
+from grader.domain.views import VIEW_VALUES, Occupancy, ViewFeatures
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
 from grader.vision.colour import Table, colour_table, look_up
@@ -83,12 +83,15 @@ class Eye:
         distance = self._belt.measure(self._small, belt_colour(strips, self.settings.belt))
         on_plane = CupsInView(cups.lane, cups.cup, (cups.x_px + 0.5) / SHRINK - 0.5, (cups.y_px + 0.5) / SHRINK - 0.5)
         outlines = self._outlines.find(distance, on_plane)
+        if not len(outlines.row):
+            return _views(cups, outlines, {name: np.empty(0, np.float32) for name in VIEW_VALUES})
         size = sizes(outlines, self.camera, SHRINK)
         cv2.cvtColor(self._small, cv2.COLOR_BGR2BGR555, dst=self._packed)
         codes = self._faces.sample(self._packed.view(np.uint16)[:, :, 0], outlines)
-        return self._views(cups, outlines, size, codes)
+        return _views(cups, outlines, self._found(size, codes), self.settings.outline.oversize_mm)
 
-    def _views(self, cups: CupsInView, outlines: Outlines, size: Sizes, codes: NDArray[np.uint16]) -> ViewFeatures:
+    def _found(self, size: Sizes, codes: NDArray[np.uint16]) -> dict[str, NDArray[np.float32]]:
+        """The measured columns of `ViewFeatures` for the fruit that were outlined."""
         table, weight = self._table, _WEIGHT.reshape(-1)
 
         def face_sum(column: Table) -> NDArray[np.float32]:
@@ -98,17 +101,8 @@ class Eye:
         spots = dark_spots(red, self.settings.spots)
         blush, ground = face_sum(table.blush), face_sum(table.ground)
         surface_mm2 = np.pi * size.widest_mm**2
-        occupancy = np.where(
-            (outlines.occupancy == Occupancy.ONE) & (size.widest_mm > self.settings.outline.oversize_mm),
-            Occupancy.OVERSIZE,
-            outlines.occupancy,
-        )
-        found = {
-            "along_mm": size.along_mm,
-            "widest_mm": size.widest_mm,
-            "narrowest_mm": size.narrowest_mm,
-            "across_mm": size.across_mm,
-            "area_mm2": size.area_mm2,
+        return {
+            **size._asdict(),
             "skin_weight": blush + ground,
             "blush_weight": blush,
             "ground_weight": ground,
@@ -117,10 +111,17 @@ class Eye:
             "dark_spots": spots.passing,
             "largest_dark_mm2": spots.largest_cells * np.float32(CELL_SHARE) * surface_mm2,
         }
-        n = len(cups.cup)
-        columns = {name: np.full(n, np.nan, np.float32) for name in found}
-        for name, values in found.items():  # 12 columns, not fruit
-            columns[name][outlines.row] = values
-        codes_of_cups = np.full(n, Occupancy.EMPTY, np.uint8)
-        codes_of_cups[outlines.row] = occupancy
-        return ViewFeatures(lane=cups.lane, cup=cups.cup, occupancy=codes_of_cups, **columns)
+
+
+def _views(
+    cups: CupsInView, outlines: Outlines, found: dict[str, NDArray[np.float32]], oversize_mm: float = np.inf
+) -> ViewFeatures:
+    """What was found, laid into the rows of the cups that hold it; all other cups are empty."""
+    n = len(cups.cup)
+    columns = {name: np.full(n, np.nan, np.float32) for name in found}
+    for name, values in found.items():  # 12 columns, not fruit
+        columns[name][outlines.row] = values
+    too_large = (outlines.occupancy == Occupancy.ONE) & (found["widest_mm"] > oversize_mm)
+    occupancy = np.full(n, Occupancy.EMPTY, np.uint8)
+    occupancy[outlines.row] = np.where(too_large, Occupancy.OVERSIZE, outlines.occupancy)
+    return ViewFeatures(lane=cups.lane, cup=cups.cup, occupancy=occupancy, **columns)

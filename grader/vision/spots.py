@@ -20,11 +20,13 @@ _KNOTS = 5
 
 class SpotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """darker_than: share of the surroundings' red light below which skin is a dark spot.
-    least_share: how far below the fruit's usual light its surroundings may be taken to lie.
+    least_share: how far below the bowl of light on the whole face a place's surroundings may lie.
+    least_light: in deeper shadow (of full scale) nothing is said about the skin.
     least_cells: a smaller spot is a lenticel or noise (a cell is about 2.5 mm wide on a fruit of 80 mm)."""
 
     darker_than: float = 0.70
-    least_share: float = 0.75
+    least_share: float = 0.8
+    least_light: float = 0.02
     least_cells: int = 3
 
 
@@ -65,27 +67,54 @@ def _hat_functions(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 _GATHER, _LAY = _hat_functions(N_ROWS)
 _MEANS = np.kron(_GATHER, _GATHER).T.copy()  # (cells, knots): local means of a face
 _SURFACE = np.kron(_LAY, _LAY).T.copy()  # (knots, cells): straight lines between them
-_SHADING = (FACING.reshape(-1) @ _MEANS).astype(np.float32)  # (knots,): how a matt ball darkens to its limb
+
+
+def _bowls() -> NDArray[np.float32]:
+    """(knots, knots): projects local means onto the nearest surface of second degree, as light and limb shade a ball."""
+    y, x = (axis.ravel() for axis in np.mgrid[-1 : 1 : _KNOTS * 1j, -1 : 1 : _KNOTS * 1j])
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    return np.asarray(terms @ np.linalg.pinv(terms), np.float32).T.copy()
+
+
+_BOWL = _bowls()
 
 
 def _surroundings(red: NDArray[np.float32], least_share: float) -> NDArray[np.float32]:
     """A smooth surface through each face, (m, cells), from (m, cells) float32 light.
 
-    No local mean may fall below a share of what the fruit's own median and the shading of a ball lead to
-    expect there: a large spot does not take its own surroundings down with it.
+    No local mean may fall below a share of the bowl that shading makes of the whole face: a large spot does not take
+    its own surroundings down with it. The bowl is laid twice, so that the spot does not take it down either.
     """
     means = red @ _MEANS
-    expected = np.median(means / _SHADING, axis=1, keepdims=True) * _SHADING
-    return np.asarray(np.maximum(means, expected * np.float32(least_share)) @ _SURFACE)
+    for _ in range(2):
+        means = np.maximum(means, (means @ _BOWL) * np.float32(least_share))
+    return np.asarray(means @ _SURFACE)
+
+
+_BALL = (FACING / FACING.mean()).reshape(-1)
+_BALL_COUNTS = 4
+"""Faces that the shading of a matt ball is worth: with few fruit in the frame it is the better guess."""
+
+
+def _evened(red: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Faces (m, cells) with the light's own pattern taken out: what all fruit of the frame have in common.
+
+    Light and camera stand still and fruit turn beneath them, so the mean of many faces shows the light and no spot.
+    """
+    level = red.mean(axis=1, keepdims=True)
+    pattern = (red / np.maximum(level, np.float32(1e-6))).sum(axis=0) + _BALL_COUNTS * _BALL
+    return np.asarray(red * ((len(red) + _BALL_COUNTS) / pattern))
 
 
 def dark_spots(red: NDArray[np.float32], settings: SpotSettings) -> Spots:
     """Dark spots of faces. red: (m, N_ROWS, N_COLUMNS) float32 linear light."""
     m = len(red)
     largest, passing = np.zeros(m, np.float32), np.zeros(m, np.float32)
-    surroundings = _surroundings(red.reshape(m, -1), settings.least_share)
+    even = _evened(red.reshape(m, -1))
+    surroundings = _surroundings(even, settings.least_share)
+    lit = surroundings >= settings.least_light
     surroundings *= np.float32(settings.darker_than)
-    dark = red < surroundings.reshape(red.shape)
+    dark = ((even < surroundings) & lit).reshape(red.shape)
     dark &= SEEN
     dark[:, -1] = False  # keeps fruit apart in the mosaic below
     n_dark = np.count_nonzero(dark.reshape(m, -1), axis=1)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
 
 from calibration.sugar import (
     Recipe,
@@ -90,6 +92,32 @@ def test_a_mixture_of_so_many_things_needs_no_more_components(rank: int) -> None
     recipe = Recipe(most_components=10)
     assert 2 <= components_by_lots(spectra, value, lot, recipe) <= rank
     assert nested_validation(spectra, value, lot, recipe).rmse_brix(value) < 0.05
+
+
+def test_the_fewest_components_within_one_standard_error_of_the_best_are_taken() -> None:
+    """The rule worked out again with scikit-learn's own cross-validation, a model fitted anew for each number."""
+    fruit = simulated_reference_fruit(240, 6)
+    fruit = fruit.rows(usable(fruit))
+    used = (fruit.wavelengths_nm >= 700.0) & (fruit.wavelengths_nm <= 1050.0)
+    spectra = standard_normal_variate(absorbance(*(t[:, used] for t in (fruit.counts, fruit.white, fruit.dark))))
+    squared = np.array(
+        [
+            -cross_val_score(
+                PLSRegression(components, scale=False),
+                spectra,
+                fruit.ssc_brix,
+                groups=fruit.lots,
+                cv=GroupKFold(6),
+                scoring="neg_mean_squared_error",
+            )
+            for components in range(1, 13)
+        ]
+    )
+    mean, error = squared.mean(axis=1), squared.std(axis=1, ddof=1) / np.sqrt(6)
+    best = int(mean.argmin())
+    fewest = next(k for k in range(12) if mean[k] <= mean[best] + error[best])
+    assert fewest < best
+    assert components_by_lots(spectra, fruit.ssc_brix, fruit.lots, Recipe()) == fewest + 1
 
 
 def test_the_standard_error_is_that_of_a_lot_never_seen() -> None:

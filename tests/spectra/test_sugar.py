@@ -196,6 +196,18 @@ def test_a_spectrum_unlike_the_calibration_set_gets_no_number(kind: str) -> None
     assert _flags(_foreign(kind).astype(np.float32), DEVICE.white(), DEVICE.dark()) == [Flag.SPECTRUM_UNLIKE] * N
 
 
+@pytest.mark.parametrize("component", range(MODEL.loadings.shape[1]))
+def test_too_much_of_a_thing_the_calibration_set_knows_is_unlike_it_too(component: int) -> None:
+    """Far out within the plane of the calibration spectra, where the distance from the plane says nothing."""
+    far = 4.0 * np.sqrt(MODEL.t2_limit * MODEL.score_variance[component]) * MODEL.loadings[:, component]
+    white, dark = MODEL.white_counts, MODEL.dark_counts
+    counts = np.tile(white, (2, 1))
+    for row, spectrum in enumerate((MODEL.centre, MODEL.centre + far)):
+        counts[row, USED] = dark[USED] + (white - dark)[USED] * 10.0 ** (-0.1 * spectrum - 0.5)
+    any_distance = replace(MODEL, q_limit=1e12, ssc_range_brix=(-1e3, 1e3))
+    assert soluble_solids(any_distance, counts).flags.tolist() == [0, Flag.SPECTRUM_UNLIKE]
+
+
 def test_a_value_beyond_the_calibrated_range_is_no_value() -> None:
     sweet = soluble_solids(replace(MODEL, ssc_range_brix=(9.0, 10.0)), GOOD)
     sour = soluble_solids(replace(MODEL, ssc_range_brix=(17.0, 18.0)), GOOD)

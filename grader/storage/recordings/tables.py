@@ -31,7 +31,7 @@ class Table(Protocol):
 
 
 class CsvTable:
-    """A CSV file with a header. Bytes that are not UTF-8 become U+FFFD: neither number nor name, so an error or flag."""
+    """A CSV file with a header. Bytes that are not UTF-8 become U+FFFD: neither number nor name, thus error or flag."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -1,0 +1,106 @@
+"""A recording through the station's own step: the same recording and files give the same decisions, to the byte."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+
+from grader.app.setting_up import decider
+from grader.domain.decisions import FruitRecord
+from grader.domain.frames import Frame, Readings, Scan, Weighing
+from grader.domain.latency import LatencyHistogram
+from grader.station.line import last_pulse, new_line, step
+from grader.storage.fruit_table import write_fruit_csv
+from grader.storage.provenance import software_versions
+from grader.storage.recordings import Recording, open_recording, recording_sha256
+from grader.storage.summary import Summary, summary_of, write_summary
+from grader.units import Pulse
+
+
+class Replayed(NamedTuple):
+    """fruit.csv's rows in order of lane and cup; the summary; what the recording's reader had to say."""
+
+    records: list[FruitRecord]
+    summary: Summary
+    warnings: tuple[str, ...]
+
+
+def replay(
+    path: Path,
+    *,
+    sheet: Path | str | None = None,
+    variety: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Replayed:
+    """Run a recording through the station. progress: told (frames done, frames in all).
+
+    Raises BadRecording, BadSettings, BadArtefact.
+    """
+    cv2.setNumThreads(1)  # the frames are read ahead by threads of their own
+    started_s = time.monotonic()
+    recording = open_recording(path)
+    chosen = decider(recording.installation, sheet=sheet, variety=variety)
+    state = new_line(chosen.settings)
+    readings = _ReadingsByPulse(recording.weighings, recording.scans)
+    step_ms = LatencyHistogram()
+    records: list[FruitRecord] = []
+    for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
+        before = time.perf_counter()
+        result = step(chosen.settings, state, frame, readings.up_to(frame.pulse))
+        step_ms.add((time.perf_counter() - before) * 1e3)
+        records += result.records
+        progress(done + 1, recording.n_frames)
+    # After the last frame the belt is taken to run on until every fruit has passed the last gate. Readings come
+    # first: they may speak of cups that no frame showed.
+    records += step(chosen.settings, state, None, readings.rest(), Pulse(0)).records
+    records += step(chosen.settings, state, None, pulse=last_pulse(chosen.settings, state)).records
+    duration_s = time.monotonic() - started_s
+    summary = summary_of(
+        records,
+        duration_s=duration_s,
+        frames_dropped=0,
+        latency={"step": step_ms.latency()},
+        versions=software_versions(),
+        hashes={"recording": recording_sha256(path), **chosen.hashes},
+    )
+    return Replayed(sorted(records, key=lambda record: (record.lane, record.cup)), summary, recording.warnings)
+
+
+def write_out(replayed: Replayed, out: Path) -> Path:
+    """fruit.csv and summary.json into a folder, made if need be. Returns the path of fruit.csv."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_fruit_csv(out / "fruit.csv", replayed.records)
+    write_summary(out / "summary.json", replayed.summary)
+    return out / "fruit.csv"
+
+
+def _frames(recording: Recording, camera: str) -> Iterator[Frame]:
+    return (frame for frame in recording.frames() if frame.camera == camera)
+
+
+class _ReadingsByPulse:
+    """Deals out weighings and scans in the order of their pulses."""
+
+    def __init__(self, weighings: Sequence[Weighing], scans: Sequence[Scan]) -> None:
+        self._weighings = sorted(weighings, key=lambda weighing: weighing.pulse)
+        self._scans = sorted(scans, key=lambda scan: scan.pulse)
+        self._weighed = self._scanned = 0
+
+    def up_to(self, pulse: Pulse) -> Readings:
+        """Those not dealt yet whose pulse has come."""
+        weighed, scanned = self._weighed, self._scanned
+        while self._weighed < len(self._weighings) and self._weighings[self._weighed].pulse <= pulse:
+            self._weighed += 1
+        while self._scanned < len(self._scans) and self._scans[self._scanned].pulse <= pulse:
+            self._scanned += 1
+        return Readings(tuple(self._weighings[weighed : self._weighed]), tuple(self._scans[scanned : self._scanned]))
+
+    def rest(self) -> Readings:
+        """Those that are left."""
+        weighed, scanned = self._weighed, self._scanned
+        self._weighed, self._scanned = len(self._weighings), len(self._scans)
+        return Readings(tuple(self._weighings[weighed:]), tuple(self._scans[scanned:]))

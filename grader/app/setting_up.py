@@ -1,0 +1,72 @@
+"""What a station decides with: sheet and artefacts found, loaded, and named by their hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import calibration
+import msgspec
+from grader.config.sheets import load_sheet, sheet_path
+from grader.domain.artefacts import SugarModel
+from grader.domain.installation import Installation
+from grader.grading.compiled import compiled
+from grader.station.line import LineSettings
+from grader.storage.artefacts import load_artefact
+from grader.storage.provenance import sha256_of
+
+ARTEFACTS = Path(calibration.__file__).parent / "artefacts"
+"""Where calibration leaves what it makes for the reference line; `make run` and `make test` fill it once."""
+
+SUGAR_MODEL = ARTEFACTS / "sugar_sim.npz"
+DEFAULT_SHEET = "house_default"
+
+
+class Decider(NamedTuple):
+    """Settings of the line, and the hashes of every file that they came from."""
+
+    settings: LineSettings
+    hashes: dict[str, str]
+
+
+def make_artefacts(say: Callable[[str], None] = lambda text: None) -> None:
+    """Make what is missing. The same numbers come out on every machine of one lock."""
+    if SUGAR_MODEL.exists():
+        return
+    from calibration.sugar import make_default_sugar_model  # imports scikit-learn: 1.4 s that only this once takes
+
+    say("fitting the sugar model on simulated reference fruit")
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    make_default_sugar_model(SUGAR_MODEL)
+
+
+def decider(
+    installation: Installation, *, sheet: Path | str | None = None, variety: str = "", camera: str | None = None
+) -> Decider:
+    """Load what is needed to decide about fruit of this installation.
+
+    sheet: a file or the name of a preset. variety: of the lot, for sheets that ask. Raises BadSettings, BadArtefact.
+    """
+    wanted = sheet if sheet is not None else DEFAULT_SHEET
+    compiled_sheet = compiled(load_sheet(wanted), variety or installation.variety)
+    hashes = {"sheet": sha256_of(sheet_path(wanted))}
+    sugar: SugarModel | None = None
+    if installation.spectrometers:
+        make_artefacts()
+        sugar, hashes["sugar"] = load_artefact(SUGAR_MODEL, SugarModel)
+    settings = LineSettings(
+        installation=installation,
+        sheet=compiled_sheet,
+        sugar=sugar,
+        camera=camera if camera is not None else next(iter(installation.cameras)),
+    )
+    hashes["settings"] = _hash_of(settings)
+    return Decider(settings, hashes)
+
+
+def _hash_of(settings: LineSettings) -> str:
+    import hashlib
+
+    parts = (settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera)
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

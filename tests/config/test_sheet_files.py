@@ -1,0 +1,234 @@
+"""A mistake in a grade sheet is named with its line and its remedy, each one, and nothing else ever comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from grader.config import check, load_sheet, sheet_path
+from grader.errors import BadSettings
+from grader.grading.compiled import compiled
+from grader.grading.presets import load_preset, preset_names, preset_path
+
+GOOD = """\
+name = "Shop"
+fruit = "apple"
+standard = "by telephone"
+edition = "1"
+status = "project_default"
+
+[[classes]]
+name = "Red"
+[classes.limits]
+blush_fraction = { min = 0.6 }
+defect_area_mm2 = { max = 50 }
+
+[[classes]]
+name = "Any"
+[classes.limits]
+defect_area_mm2 = { max = 100 }
+
+[sizes]
+by = "diameter_mm"
+bands = [
+    { name = "large", from = 75 },
+    { name = "small", from = 60, below = 75 },
+]
+
+[[products]]
+name = "Bag"
+classes = ["Red", "Any"]
+outlets = [1, 2]
+"""
+
+
+def found(tmp_path: Path, *changes: tuple[str, str]) -> list[tuple[int | None, str]]:
+    """Problems (line, text) of the good sheet with some of its text changed."""
+    text = GOOD
+    for old, new in changes:
+        assert text.count(old) >= 1
+        text = text.replace(old, new, 1)
+    path = tmp_path / "sheet.toml"
+    path.write_text(text, "utf-8")
+    return [(problem.line, str(problem).split(": ", 1)[1]) for problem in check(path)]
+
+
+def test_a_good_sheet_has_no_problem_and_loads(tmp_path: Path) -> None:
+    assert found(tmp_path) == []
+    assert compiled(load_sheet(tmp_path / "sheet.toml")).class_names == ("Red", "Any")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        (("standard", "standrd"), 3, 'unknown key "standrd" (did you mean "standard"?)'),
+        (('status = "project_default"', 'status = "offical"'), 5, 'is not one of "official"'),
+        (("max = 50", "maxi = 50"), 11, 'unknown key "maxi" (did you mean "max"?)'),
+        (("min = 0.6", 'min = "0.6"'), 10, '"0.6" is not a number or a table'),
+        (("min = 0.6", "min = nan"), 10, "nan is not a number"),
+        (("min = 0.6", "min = 60"), 10, "shares run from 0 to 1: write 0.6"),
+        (("min = 0.6", "min = 0.6, max = 0.5"), 10, "no fruit can pass"),
+        (("{ min = 0.6 }", "{ missing = 'pass' }"), 10, "the rule asks nothing"),
+        (("blush_fraction", "blush_fractoin"), 10, 'does not measure "blush_fractoin" (did you mean "blush_fraction"?'),
+        (("defect_area_mm2", '"defect_area_mm2 + mass_g"'), 11, "cannot be added up"),
+        (("max = 50", "max = 50, step = 0"), 11, "step 0 is impossible"),
+        (("min = 0.6", "min = 0.6, at_diameter_mm = 70"), 10, "only an area"),
+        (("min = 0.6", "min = { A = 0.5 }"), 10, '"A" is no colour group and no size band'),
+        (("min = 0.6", "min = 0.6, only = 'M'"), 10, 'no variety flag "M"'),
+        (("min = 0.6", "min = 0.6, status = 'official'"), 10, "an official rule without its section"),
+        (('name = "Any"', 'name = "Red"'), 14, 'the name "Red" is taken'),
+        (("diameter_mm", "diametre_mm"), 19, 'did you mean "diameter_mm"?'),
+        (("from = 75", "from = 76"), 21, 'gap between sizes "small" and "large": 75 to 75.99 mm'),
+        (("below = 75", "to = 75"), 21, 'sizes "small" and "large" overlap'),
+        (("below = 75", "below = 60"), 22, 'size "small" holds no fruit'),
+        (("below = 75", "below = 75, to = 74"), 22, "both `to` and `below`"),
+        (('["Red", "Any"]', '["Red", "Ay", "Any"]'), 27, 'there is no class "Ay" (did you mean "Any"?)'),
+        (('classes = ["Red", "Any"]', 'classes = ["Red", "Any"]\nsizes = ["lrge"]'), 28, 'there is no size "lrge"'),
+        (("[1, 2]", "[1, 9]"), 28, "there is no outlet 9 (outlets run from 1 to 8)"),
+        (("[1, 2]", "[0]"), 28, "there is no outlet 0"),
+        (("[1, 2]", "[1, 1]"), 28, "an outlet is named twice"),
+        (("[1, 2]", "{ 1 = 21 }"), 28, "weight 21 of outlet 1"),
+        (("[1, 2]", "{ a = 2 }"), 28, '"a" is not a whole number'),
+        (("[1, 2]", "[]"), 28, "no outlet"),
+        (("outlets = [1, 2]", ""), 25, '"outlets" is missing'),
+        (("fruit = ", "fruit ="), 0, ""),
+        (("fruit = ", "fruit "), 2, "correct the TOML there"),
+        (("[1, 2]", "[1, 2"), 28, "correct the TOML there"),
+    ],
+)
+def test_a_mistake_is_named_on_its_line(tmp_path: Path, change: tuple[str, str], line: int, words: str) -> None:
+    problems = found(tmp_path, change)
+    if not words:
+        assert problems == []
+        return
+    assert len(problems) == 1, problems
+    assert problems[0][0] == line and words in problems[0][1]
+    with pytest.raises(BadSettings) as error:
+        load_sheet(tmp_path / "sheet.toml")
+    assert error.value.row == line and error.value.remedy
+
+
+def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
+    problems = found(tmp_path, ("standard", "standrd"), ("0.6", '"0.6"'), ("by =", "bye ="), ("[1, 2]", "[true]"))
+    assert [line for line, _ in problems] == [1, 3, 10, 18, 19, 28]  # 1: standard is missing; 18: by is missing
+
+
+def test_a_class_that_no_fruit_can_reach_is_an_error(tmp_path: Path) -> None:
+    hidden = found(tmp_path, ("blush_fraction = { min = 0.6 }\n", ""), ("max = 100", "max = 40"))
+    assert len(hidden) == 1 and hidden[0][0] == 12 and 'no fruit can reach class "Any"' in hidden[0][1]
+
+
+def test_a_lower_class_that_is_stricter_is_a_warning_and_loads(tmp_path: Path) -> None:
+    assert found(tmp_path, ("max = 100", "max = 40")) == [
+        (16, 'warning: max of defect_area_mm2 is stricter in "Any" than in the better "Red" '
+             "(better classes come first: check both numbers)"),
+    ]  # fmt: skip
+    load_sheet(tmp_path / "sheet.toml")
+
+
+def test_a_class_without_product_is_a_warning(tmp_path: Path) -> None:
+    (problem,) = found(tmp_path, ('["Red", "Any"]', '["Red"]'))
+    assert problem[0] == 13 and problem[1].startswith('warning: no product takes class "Any"')
+
+
+def test_one_fruit_in_two_products_is_an_error(tmp_path: Path) -> None:
+    again = (
+        '[[products]]\nname = "Box"\nclasses = ["Any"]\nsizes = ["large"]\noutlets = [3]\n[[products]]\nname = "Bag"'
+    )
+    (problem,) = found(tmp_path, ('[[products]]\nname = "Bag"', again))
+    assert problem[0] == 29 and '"Any large" is in product "Box" already' in problem[1]
+
+
+def test_a_preset_is_found_by_its_name_and_a_file_by_its_path(tmp_path: Path) -> None:
+    for name in preset_names():
+        assert load_sheet(name) == load_preset(name)
+        assert sheet_path(name) == preset_path(name)
+        assert check(preset_path(name)) == []
+    found(tmp_path)
+    assert sheet_path(tmp_path / "sheet.toml") == tmp_path / "sheet.toml"
+    with pytest.raises(BadSettings, match="house_default"):
+        load_sheet("hause_default")
+    with pytest.raises(BadSettings, match="No such file"):
+        load_sheet(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"a = " + b"[" * 100_000, "is nested too deeply"),
+        (b"a = " + b"9" * 10_000, "a number is too long"),
+        (b"#" * 2_000_000, "is too large"),
+        (b"name = 1\r\nfruit = 'x'\r\nclasses = []\r\nfoo = 1", 'unknown key "foo"'),
+        (b"classes = 7", "7 is not a list"),
+        (b"classes = [" + b"{name='a'}," * 200 + b"]", "is missing"),
+        (b"[classes", "correct the TOML there"),
+    ],
+)
+def test_files_that_are_no_sheets_are_named_errors(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "sheet.toml"
+    path.write_bytes(content)
+    assert any(words in str(problem) for problem in check(path))
+    with pytest.raises(BadSettings):
+        load_sheet(path)
+
+
+def test_a_crowd_of_classes_is_refused_before_it_is_compared(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.toml"
+    path.write_text(
+        GOOD.split("[[classes]]")[0] + "".join(f'[[classes]]\nname = "{n}"\n' for n in range(5000)), "utf-8"
+    )
+    assert [problem.text for problem in check(path)] == ["5000 entries"]
+
+
+TOKENS = [
+    "classes", "limits", "min", "max", "name", "sizes", "by", "bands", "products", "outlets", "diameter_mm", "minimum",
+    "one_of", "at_least", "groups", "variety", "true", "-1", "nan", "1e308", "9" * 20, "''", '"é"', "[", "]",
+    "[[", "]]", "{", "}", "=", ",", ".", "\n", "\r", "\x00", "#", '"""', "2026-11-22",
+]  # fmt: skip
+
+
+@settings(
+    derandomize=True, max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    start=st.sampled_from([GOOD, preset_path("eu_apples").read_text("utf-8")]),
+    edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(TOKENS)), min_size=1, max_size=4),
+)
+def test_a_sheet_with_random_damage_gives_problems_or_a_sheet_that_grades(
+    tmp_path: Path, start: str, edits: list[tuple[float, int, str]]
+) -> None:
+    text = start
+    for where, cut, token in edits:
+        at = int(where * len(text))
+        text = text[:at] + token + text[at + cut :]
+    path = tmp_path / "fuzz.toml"
+    path.write_text(text, "utf-8", newline="")
+    errors = [problem for problem in check(path) if not problem.warning]
+    lines = text.count("\n") + 1
+    assert all(problem.line is None or 1 <= problem.line <= lines for problem in errors)
+    try:
+        sheet = load_sheet(path)
+    except BadSettings as error:
+        assert (
+            errors == [] or error.problem == errors[0].text
+        )  # a file that lost all its classes is checked as a station
+    else:
+        assert errors == []
+        if sheet.group_of(sheet.variety) or not sheet.groups:
+            compiled(sheet)
+
+
+@settings(
+    derandomize=True, max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(content=st.binary(max_size=60))
+def test_any_bytes_give_problems_and_nothing_else(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fuzz.toml"
+    path.write_bytes(content)
+    check(path)
+    with pytest.raises(BadSettings):
+        load_sheet(path)
