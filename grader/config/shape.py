@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from grader.grading.faults import Fault, Path
+from grader.grading.faults import Fault, Path, did_you_mean
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def _faults(value: Any, kind: inspect.Type, path: Path) -> Iterator[Fault]:
         fitting = [each for each in kind.types if _looks_like(value, each)]
         kind = fitting[0] if fitting else kind
     if not _looks_like(value, kind):
-        yield Fault(path, f"{_shown(value)} is not {_words(kind)}", f"give {_words(kind)}")
+        yield _misfit(value, kind, path)
     elif isinstance(kind, inspect.StructType):
         yield from _record_faults(value, kind, path)
     elif isinstance(kind, inspect.DictType):
@@ -54,17 +54,24 @@ def _faults(value: Any, kind: inspect.Type, path: Path) -> Iterator[Fault]:
             yield from _faults(item, item_type, (*path, index))
 
 
+def _misfit(value: Any, kind: inspect.Type, path: Path) -> Fault:
+    if isinstance(kind, inspect.LiteralType) and isinstance(value, str):
+        words = [str(word) for word in kind.values]
+        return Fault(path, f"{_shown(value)} is not {_words(kind)}", did_you_mean(value, words))
+    return Fault(path, f"{_shown(value)} cannot stand here", f"give {_words(kind)}")
+
+
 def _record_faults(value: dict[str, Any], kind: inspect.StructType, path: Path) -> Iterator[Fault]:
     fields = {field.encode_name: field for field in kind.fields}
+    misspelt: set[str] = set()
     for key, item in value.items():
         if key in fields:
             yield from _faults(item, fields[key].type, (*path, key))
         else:
-            close = get_close_matches(key, fields, n=1)
-            remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(fields)}"
-            yield Fault((*path, key), f'unknown key "{key}"', remedy)
+            yield Fault((*path, key), f'unknown key "{key}"', did_you_mean(key, fields))
+            misspelt.update(get_close_matches(key, fields, n=1))
     for name, field in fields.items():
-        if field.required and name not in value:
+        if field.required and name not in value and name not in misspelt:
             yield Fault(path, f'"{name}" is missing', f"add {name}: {_words(field.type)}")
 
 

@@ -33,13 +33,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def load_sheet(sheet: Path | str) -> Sheet:
-    """The sheet of a file or preset.
+def load_sheet(sheet: Path | str, *, variety: str | None = None) -> Sheet:
+    """The sheet of a file or preset, for a variety if that is known: then it is sure to be `compiled`.
 
     Raises BadSettings, with line and remedy, for its first problem that is no warning.
     """
     file = read_toml(sheet_path(sheet))
-    record, problems = read_sheet(file)
+    record, problems = read_sheet(file, variety=variety)
     error = first_error(problems)
     if error or record is None:
         raise error or BadSettings(file.path, "is not a grade sheet")
@@ -54,14 +54,16 @@ def check_sheet(sheet: Path | str, *, outlets: int = MOST_OUTLETS) -> list[Probl
         return [problem_of(error)]
 
 
-def read_sheet(file: TomlFile, *, outlets: int = MOST_OUTLETS) -> tuple[Sheet | None, list[Problem]]:
+def read_sheet(
+    file: TomlFile, *, variety: str | None = None, outlets: int = MOST_OUTLETS
+) -> tuple[Sheet | None, list[Problem]]:
     """The sheet, None where its shape is wrong, and every problem of it."""
     found = shape_faults(file.document, Sheet)
     record: Sheet | None = None
     if not found:
         try:
             record = read_as(file.document, Sheet)
-            found = faults(record, outlets=outlets)
+            found = faults(record, variety=variety, outlets=outlets)
         except msgspec.ValidationError as error:
             found = [Fault((), str(error), "correct the entry")]
     return record, in_order(file.problems(found))

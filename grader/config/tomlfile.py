@@ -69,7 +69,7 @@ def read_toml(path: Path) -> TomlFile:
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of thousands of digits
         what = str(error)
         place = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", what)
-        last = text.count("\n") + 1
+        last = len(text.splitlines())
         row = None if place is None else int(place[1] or last)
         problem = what[: place.start()] if place else "a number is too long"
         raise BadSettings(path, problem, row=row, remedy="correct the TOML there") from error

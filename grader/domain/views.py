@@ -28,7 +28,8 @@ class ViewFeatures:
 
     lane (n,) int16, cup (n,) int64 cup serial, occupancy (n,) uint8 codes of `Occupancy`.
     along_mm: where the fruit's centre is along the belt from below the lens, positive downstream.
-    widest_mm, narrowest_mm: largest and least calliper of the outline, corrected for perspective.
+    widest_mm: calliper along the outline's longer principal axis. narrowest_mm: its least calliper. Both are corrected
+    for perspective.
     across_mm: calliper across the belt, along the turning axis. area_mm2: area inside the outline.
     skin_weight: how much skin the view shows to the colour measures, 1 for a whole clean face.
     blush_weight, ground_weight: its parts that are blush and ground colour.

@@ -39,16 +39,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, known, n=1)
     if close:
         return f'did you mean "{close[0]}"?'
-    return f"known: {', '.join(known[:20])}" if known else "there is none to choose from"
+    return f"there are: {', '.join(known[:20])}" if known else "there is none to choose from"
 
 
-def faults(sheet: Sheet, *, variety: str = "", outlets: int = MOST_OUTLETS) -> list[Fault]:
-    """Every fault of a sheet, in the order of the file. variety: of the lot; outlets: of the line."""
+def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTLETS) -> list[Fault]:
+    """Every fault of a sheet, in the order of the file.
+
+    variety: of the lot, empty: it has none; None: no lot yet, then a sheet may wait for its variety. In
+    both cases the sheet's own counts. outlets: of the line.
+    """
     crowds = [fault for fault in _crowds(sheet) if not fault.warning]
     if crowds:
         return crowds
     found = [
-        *_variety_faults(sheet, variety or sheet.variety),
+        *_variety_faults(sheet, variety),
         *_needs_faults(sheet, ("minimum",), sheet.minimum),
         *_class_faults(sheet),
         *_size_faults(sheet),
@@ -67,7 +71,8 @@ def _crowds(sheet: Sheet) -> Iterator[Fault]:
             yield Fault(path, f"{len(entries)} entries", f"keep to {_MOST_NAMES}")
 
 
-def _variety_faults(sheet: Sheet, variety: str) -> Iterator[Fault]:
+def _variety_faults(sheet: Sheet, variety: str | None) -> Iterator[Fault]:
+    may_wait, variety = variety is None, variety or sheet.variety
     for key, group in (("group", sheet.group), ("unlisted_group", sheet.unlisted_group)):
         if group and group not in sheet.groups:
             yield Fault((key,), f'there is no colour group "{group}"', did_you_mean(group, sheet.groups))
@@ -94,7 +99,7 @@ def _variety_faults(sheet: Sheet, variety: str) -> Iterator[Fault]:
             ("groups",),
             "limits go by colour group, and the sheet names no variety",
             'set `variety = "..."`, or give the lot a variety',
-            warning=True,
+            warning=may_wait,
         )
 
 
@@ -241,6 +246,7 @@ def _size_faults(sheet: Sheet) -> Iterator[Fault]:
         first, last = band_steps(band.from_, band.to, band.below, step)
         if first > last:
             yield Fault(path, f'size "{band.name}" holds no fruit', "let `from` be smaller than its upper edge")
+            return
         edges.append((first, last, index))
     edges.sort()
     reach, widest = edges[0][1:] if edges else (0.0, 0)

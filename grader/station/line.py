@@ -164,4 +164,3 @@ def _keys(fruit: FruitMeasurements) -> list[tuple[int, int]]:
 def _command(installation: Installation, lane: int, cup: int, outlet: int) -> GateCommand:
     opens, closes = gate_window(installation, cup, outlet)
     return GateCommand(lane=lane, cup=cup, outlet=outlet, open_pulse=opens, close_pulse=closes)
-

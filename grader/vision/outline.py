@@ -29,7 +29,9 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_counts: distance from the belt's colour above which a pixel is not belt (at half resolution, where
     noise is halved). stalk_mm: anything narrower is a stalk, a leaf's edge or a smear, and is taken off.
     least_area_mm2: smaller things are dirt, drops and labels. oversize_mm: what a cup can carry.
-    touching_pitches: an outline longer than this many cups holds more than one fruit.
+    touching_pitches: an outline longer than this many cups holds more than one thing. apart_mm: fruit in it touch
+    when their own outlines come nearer than this along the belt; else a leaf or a smear lies between them.
+    bulge_px: how far an outline may stand out from the smooth line through it before that is a stalk, leaf or label.
     edge_mm: an outline nearer than this to the picture's edge is cut by it.
     """
 
@@ -38,6 +40,8 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_area_mm2: float = 1000.0
     oversize_mm: float = 92.0
     touching_pitches: float = 1.25
+    apart_mm: float = 2.0
+    bulge_px: float = 0.8
     edge_mm: float = 1.6
 
 
@@ -101,13 +105,18 @@ class OutlineFinder:
         height, width = distance.shape
         edge_px = settings.edge_mm / self._mm_per_px
         cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
-        occupancy = np.where(cut, Occupancy.CUT, np.where(shared, Occupancy.TOUCHING, Occupancy.ONE)).astype(np.uint8)
         which = np.repeat(np.arange(len(pieces)), lengths)
         radius = _coarse_radius(points - centre[:, which], which, len(pieces))[keep]
         centre = centre[:, keep]
-        radius = _sharpened(distance, centre, radius, settings.least_counts)
+        outer = _sharpened(distance, centre, radius, settings.least_counts)
+        inner = _first_change(distance, centre, outer, settings.least_counts)
+        radius = _fruit_alone(inner, outer, settings.bulge_px)
         order = np.argsort(row[keep])
-        return Outlines(row[keep][order], centre[:, order], radius[order], occupancy[keep][order])
+        row, cut, shared = (each[keep][order] for each in (row, cut, shared))
+        centre, radius = np.ascontiguousarray(centre[:, order]), radius[order]
+        touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
+        occupancy = np.where(cut, Occupancy.CUT, np.where(touching, Occupancy.TOUCHING, Occupancy.ONE))
+        return Outlines(row, centre, radius, occupancy.astype(np.uint8))
 
     def _split(self, contours: list[NDArray[np.int32]]) -> tuple[list[NDArray[np.int32]], NDArray[np.bool_]]:
         """Contours longer than a cup, cut into stretches of about one pitch; and which came of such a cut."""
@@ -198,3 +207,69 @@ def _sharpened(
     part = (inside - half) / np.maximum(inside - outside, np.float32(1e-3))
     sharp = radius.reshape(-1) + _REACH[outer - 1, 0, 0] + part
     return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
+
+
+_DEPTHS = np.linspace(0.5, 1.0, 14, dtype=np.float32)[:, None, None]
+"""Share of the outer radius at which a ray is looked at, from well inside the fruit to its edge."""
+_DEEP = 3
+_OTHER_MATTER = 0.3
+"""A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
+
+
+def _first_change(
+    distance: NDArray[np.uint8], centre: NDArray[np.float32], outer: NDArray[np.float32], least_counts: int
+) -> NDArray[np.float32]:
+    """Radius at which each ray first leaves what the fruit's inside looks like, (n, N_RAYS) px; `outer` if nowhere."""
+    steps, rays = len(_DEPTHS), outer.size
+    reach = outer * _DEPTHS
+    x = (reach * RAYS[0] + centre[0][:, None]).reshape(steps, rays)
+    y = (reach * RAYS[1] + centre[1][:, None]).reshape(steps, rays)
+    samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    inside = samples[:_DEEP].mean(axis=0) * np.float32(_OTHER_MATTER)
+    other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
+    change = np.where(other.any(axis=0), np.argmax(other, axis=0), steps)
+    share = np.where(change < steps, _DEPTHS[np.maximum(change - 1, 0) % steps, 0, 0], 1.0).astype(np.float32)
+    return np.asarray(outer * share.reshape(outer.shape))
+
+
+def _waves(harmonics: int) -> NDArray[np.float32]:
+    """(N_RAYS, 2 * harmonics + 1): a circle and its first harmonics, out of which the outline of a fruit is made."""
+    order = np.arange(1, harmonics + 1)[:, None]
+    waves = np.concatenate([np.ones((1, N_RAYS)), np.cos(order * RAY_ANGLES), np.sin(order * RAY_ANGLES)])
+    return np.asarray(waves.T, np.float32)
+
+
+_WAVES = _waves(4)
+_WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAYS, -1), np.float32)
+_DOUBT = np.float32(0.02)
+"""Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
+_ROUNDS = 4
+
+
+def _fruit_alone(inner: NDArray[np.float32], outer: NDArray[np.float32], bulge_px: float) -> NDArray[np.float32]:
+    """Radii of the fruit without what lies beside it: leaves, labels, smears, stalks. (n, N_RAYS) px.
+
+    Where a ray changes its matter before it reaches the belt, the fruit may end at the change (then a leaf follows) or
+    at the belt (then it was a rot at its rim). A smooth line, fitted to the rays that do not change and do not stick
+    out of it, decides; nothing is left standing out of that line.
+    """
+    n, terms = len(outer), _WAVES.shape[1]
+    doubtful = inner < outer - 1.0
+    known = np.where(doubtful, (inner + outer) / 2, outer)
+    weight = np.where(doubtful, _DOUBT, np.float32(1.0))
+    for _ in range(_ROUNDS):
+        normal = (weight @ _WAVE_PAIRS).reshape(n, terms, terms)
+        smooth = np.linalg.solve(normal, ((weight * known) @ _WAVES)[:, :, None])[:, :, 0] @ _WAVES.T
+        known = np.where(doubtful, np.clip(smooth, inner, outer), outer)
+        weight = np.where(doubtful | (known > smooth + bulge_px), _DOUBT, np.float32(1.0))
+    return np.asarray(np.minimum(known, smooth + np.float32(bulge_px)))
+
+
+def _reaches_neighbour(
+    row: NDArray[np.int64], centre: NDArray[np.float32], radius: NDArray[np.float32], apart_px: float
+) -> NDArray[np.bool_]:
+    """Marks outlines that come nearer than apart_px to that of a cup next to theirs. Rows rise; x falls along them."""
+    along = radius * RAYS[0]
+    left, right = centre[0] + along.min(axis=1), centre[0] + along.max(axis=1)
+    meets_next = (row[1:] == row[:-1] + 1) & (left[:-1] - right[1:] < apart_px) & (left[:-1] > left[1:])
+    return np.r_[meets_next, False] | np.r_[False, meets_next]

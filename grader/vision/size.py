@@ -44,13 +44,31 @@ def sizes(outlines: Outlines, camera: CameraPlace, scale: int) -> Sizes:
     py = (py + squeeze * away_y) * mm
     reach = _DIRECTIONS[0][:, None] * px[:, None] + _DIRECTIONS[1][:, None] * py[:, None]  # (N_RAYS, N_CALLIPERS, m)
     callipers = reach.max(axis=0) - reach.min(axis=0)
+    wide = _long_direction(px, py)
+    along_wide, across_wide = px * wide[0] + py * wide[1], px * wide[1] - py * wide[0]
+    widest = along_wide.max(axis=0) - along_wide.min(axis=0)
+    narrowest = np.minimum(callipers.min(axis=0), across_wide.max(axis=0) - across_wide.min(axis=0))
     next_x, next_y = np.roll(px, -1, axis=0), np.roll(py, -1, axis=0)
     area = (px * next_y - py * next_x).sum(axis=0) / 2
     centre_x = camera.optical_centre_px[0] if camera.optical_centre_px else camera.width_px / 2
     return Sizes(
         along_mm=((x_px - np.float32(centre_x)) * np.float32(camera.mm_per_px)).astype(np.float32),
-        widest_mm=callipers.max(axis=0),
-        narrowest_mm=callipers.min(axis=0),
+        widest_mm=widest,
+        narrowest_mm=narrowest,
         across_mm=callipers[_ACROSS],
         area_mm2=area,
     )
+
+
+def _long_direction(
+    px: NDArray[np.float32], py: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Unit vector along the longer principal axis of each outline, (m,) each.
+
+    A fruit is flatter along its stem-calyx axis, so the longer axis lies across that, where its diameter is defined.
+    The largest calliper of all would be the diagonal of an angular fruit, and the least changes faster with direction
+    than a fan of fixed callipers can follow.
+    """
+    dx, dy = px - px.mean(axis=0), py - py.mean(axis=0)
+    angle = np.arctan2(2 * (dx * dy).sum(axis=0), (dx * dx - dy * dy).sum(axis=0)) / 2
+    return np.cos(angle), np.sin(angle)

@@ -68,7 +68,7 @@ def _carry(recording: StoredRecording, sink: Sink, truth: Table | None, progress
     sink.put_header("frames", frames.columns)
     for done, stored in enumerate(recording.stored_frames(), start=1):
         if stored.damage and stored.damage != "missing":
-            lost.append(f"{frames.file}: picture {done} is {stored.damage}: its row alone was carried")
+            lost.append(f"{frames.file}: picture {done} is {stored.damage}: not carried whole")
         sink.put_frame(frames.columns, stored.cells, stored.pixels, stored.files)
         if progress is not None:
             progress(done, len(recording.frame_rows))

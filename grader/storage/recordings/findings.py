@@ -45,6 +45,11 @@ class Findings:
         """Something was left out or not understood, and the rest can be used."""
         self.problems.append(Problem(file=file, row=row, severity="warning", text=text, remedy=remedy))
 
+    def note(self, file: Path, text: str, *, row: int | None = None) -> None:
+        """Something that becomes a flag on a fruit: only a check wants to hear of it."""
+        if not self.strict:
+            self.warn(file, text, row=row)
+
     def caught(self, error: BadRecording) -> None:
         """Keep an error that ended the reading of one part."""
         self.error(error.file, error.problem, row=error.row, remedy=error.remedy)

@@ -6,7 +6,7 @@ import csv
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
+from itertools import compress, count
 from operator import not_
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
@@ -63,34 +63,30 @@ class FolderRecording(StoredRecording):
     def _stored(self, job: tuple[FrameRow, list[str]], slot: Slot) -> Stored:
         row, cells = job
         place = self.installation.cameras[row.camera]
-        files = self._files(row, place, slot)
-        if isinstance(files, str):
-            return Stored(cells, None, {}, files)
+        files, damage = self._files(row, place, slot)
         if pictures.is_plain(files, place.bands):
             pixels = pictures.decoded(files, place, slot.pixels)
             if not isinstance(pixels, str):
                 return Stored(cells, pixels, {})
-        return Stored(cells, None, files)
+        return Stored(cells, None, files, damage)
 
     def _pixels(self, row: FrameRow, place: CameraPlace, slot: Slot) -> NDArray[np.uint8] | str:
-        files = self._files(row, place, slot)
-        if isinstance(files, str):
-            return files
-        return pictures.decoded(files, place, slot.pixels)
+        files, damage = self._files(row, place, slot)
+        return damage if MAIN not in files else pictures.decoded(files, place, slot.pixels)
 
-    def _files(self, row: FrameRow, place: CameraPlace, slot: Slot) -> PictureFiles | str:
-        """The bytes of the row's files, those that are there, in the slot; words of damage when none can be read."""
+    def _files(self, row: FrameRow, place: CameraPlace, slot: Slot) -> tuple[PictureFiles, str]:
+        """The bytes of the row's files that can be read, the picture's own in the slot, and why the first is not."""
         found: dict[str, NDArray[np.uint8]] = {}
-        damage = "missing"
+        damage = "" if row.file else "missing"
         bands = (MAIN, *extra_bands(place.bands)) if row.file else ()
         for band in bands:
             file = self.path / band_file(row.file, band)
             data = _file_bytes(file, pictures.file_limit(place), slot if band == MAIN else None)
             if not isinstance(data, str):
                 found[band] = data
-            elif band == MAIN:
-                damage = data
-        return found or damage
+            else:
+                damage = damage or data
+        return found, damage
 
     def _is_inside(self, row: FrameRow) -> bool:
         """Pictures lie inside the folder, links followed: a recording must not show what is not its own."""
@@ -111,7 +107,7 @@ class FolderSink(Sink):
         self._cameras = cameras
         self._tables: dict[str, TextIO] = {}
         self._written: set[str] = set()
-        self._next_name = 0
+        self._frames = 0
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -149,6 +145,7 @@ class FolderSink(Sink):
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_bytes(data.data)
                     self._written.add(band_file(named[at], band))
+        self._frames += 1
         self.put_row("frames", columns, named)
 
     def close(self) -> None:
@@ -165,11 +162,8 @@ class FolderSink(Sink):
             taken = [band for band in files if band_file(wanted, band) in self._written]
             if all((self.path / band_file(wanted, band)).read_bytes() == files[band].tobytes() for band in taken):
                 return wanted
-        while True:
-            name = f"frames/{self._next_name:06d}.png"
-            self._next_name += 1
-            if not any(band_file(name, band) in self._written for band in files):
-                return name
+        names = (f"frames/{number:06d}.png" for number in count(self._frames))
+        return next(name for name in names if not any(band_file(name, band) in self._written for band in files))
 
 
 class RecordingWriter(RecordWriter):

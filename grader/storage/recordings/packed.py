@@ -23,8 +23,8 @@ from grader.errors import BadRecording
 from grader.storage.recordings import pictures
 from grader.storage.recordings.chunks import FRAME, MAGIC, META, ROWS, Chunk, Gap, chunk_header, scan
 from grader.storage.recordings.findings import Findings
-from grader.storage.recordings.manifest import MOST_BANDS, MOST_PIXELS, Manifest, read_manifest
-from grader.storage.recordings.pictures import PictureFiles
+from grader.storage.recordings.manifest import MOST_BANDS, MOST_PIXELS, Manifest, extra_bands, read_manifest
+from grader.storage.recordings.pictures import MAIN, PictureFiles
 from grader.storage.recordings.pixel_codec import PixelCodec
 from grader.storage.recordings.recording import Stored, StoredRecording, shape_of
 from grader.storage.recordings.rows import FRAME_COLUMNS, FrameRow
@@ -104,16 +104,16 @@ class PackedRecording(StoredRecording):
 
     def stored_frames(self, slots: int = 4) -> Iterator[Stored]:
         """See `StoredRecording`."""
-        return done_ahead(self._frames, self._stored, slots)
+        return done_ahead(self.frame_rows, self._stored, slots)
 
-    def _stored(self, frame: tuple[FrameHead, Chunk], slot: Slot) -> Stored:
-        head, chunk = frame
+    def _stored(self, row: FrameRow, slot: Slot) -> Stored:
+        head, chunk = self._frame_of_row[row.row]
         cells = list(head.cells)
         body = self._body(chunk, slot)
         if head.body == "none" or isinstance(body, str):
             return Stored(cells, None, {}, body if isinstance(body, str) else "")
         if head.body == "files":
-            files = _split(body, head.files)
+            files = _split(body, head, self.installation.cameras[row.camera])
             return Stored(cells, None, files, "" if files else "damaged")
         pixels = _restored(head, body, slot)
         return Stored(cells, None, {}, pixels) if isinstance(pixels, str) else Stored(cells, pixels, {})
@@ -129,7 +129,7 @@ class PackedRecording(StoredRecording):
         if isinstance(body, str):
             return body
         if head.body == "files":
-            return pictures.decoded(_split(body, head.files), place, slot.pixels)
+            return pictures.decoded(_split(body, head, place), place, slot.pixels)
         return _restored(head, body, slot)
 
     def _body(self, chunk: Chunk, slot: Slot) -> NDArray[np.uint8] | str:
@@ -312,9 +312,11 @@ def _text(head: bytes) -> str:
     return head.decode("utf-8", errors="replace")
 
 
-def _split(body: NDArray[np.uint8], lengths: Mapping[str, int]) -> dict[str, NDArray[np.uint8]]:
-    """The files in a body; none when their lengths do not add up to it."""
-    if any(length < 0 for length in lengths.values()) or sum(lengths.values()) != body.size:
+def _split(body: NDArray[np.uint8], head: FrameHead, place: CameraPlace) -> dict[str, NDArray[np.uint8]]:
+    """The files in a body; none when their lengths do not add up to it, or they are no bands of the camera."""
+    lengths = head.files
+    strangers = set(lengths) - {MAIN, *extra_bands(place.bands)}
+    if strangers or any(length < 0 for length in lengths.values()) or sum(lengths.values()) != body.size:
         return {}
     ends = list(accumulate(lengths.values()))
     return {name: body[end - length : end] for (name, length), end in zip(lengths.items(), ends, strict=True)}

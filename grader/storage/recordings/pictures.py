@@ -47,12 +47,16 @@ _PNG_FAST = [
 
 
 class PictureHead(NamedTuple):
-    """What a picture file says of itself. plain: 8-bit RGB or grey PNG, so that its pixels are all that it holds."""
+    """What a picture file says of itself.
+
+    plain: 8-bit RGB or grey PNG, so that its pixels are all that it holds. possible: its data can hold so many.
+    """
 
     width: int
     height: int
     plain: bool
     colours: bool
+    possible: bool
 
 
 def file_limit(place: CameraPlace) -> int:
@@ -126,12 +130,12 @@ def _misfit(data: NDArray[np.uint8] | None, place: CameraPlace) -> str:
         return head
     if (head.width, head.height) != (place.width_px, place.height_px):
         return f"wrong size: {head.width} x {head.height}, not {place.width_px} x {place.height_px}"
-    return ""
+    return "" if head.possible else "damaged"
 
 
 def _png_head(data: memoryview) -> PictureHead | str:
     """Walk the chunks: length, type, data, CRC. libpng would print what it dislikes; it only gets whole files."""
-    at, head, claimed_bits, deflated = 8, None, 0, 0
+    at, head, deflated, claimed_bits = 8, None, 0, 0
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         name = bytes(data[at + 4 : at + 8])
@@ -147,6 +151,7 @@ def _png_head(data: memoryview) -> PictureHead | str:
                 height=int.from_bytes(data[at + 12 : at + 16], "big"),
                 plain=depth == 8 and colour_type in (_GREY, _RGB),
                 colours=colour_type != _GREY,
+                possible=False,
             )
             claimed_bits = head.width * head.height * depth * _PNG_SAMPLES.get(colour_type, 1)
         elif head is None:
@@ -154,7 +159,7 @@ def _png_head(data: memoryview) -> PictureHead | str:
         if name == b"IDAT":
             deflated += length
         if name == b"IEND":
-            return head if head is not None and claimed_bits <= 8 * _MOST_DEFLATED * deflated else "damaged"
+            return head._replace(possible=claimed_bits <= 8 * _MOST_DEFLATED * deflated)
         at = end
     return "cut short"
 
@@ -170,7 +175,7 @@ def _jpeg_head(data: bytes) -> PictureHead | str:
             at += 1 if marker == 0xFF else 2
         elif 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE:
             height, width = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-            return PictureHead(width=width, height=height, plain=False, colours=True)
+            return PictureHead(width=width, height=height, plain=False, colours=True, possible=True)
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return "damaged"

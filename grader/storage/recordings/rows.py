@@ -140,6 +140,8 @@ def weighings(table: Table, installation: Installation, findings: Findings) -> l
         value = number(cells[value_column])
         if in_counts and scale.zero_counts is not None and scale.g_per_count is not None:
             value = (value - scale.zero_counts[lane]) * scale.g_per_count[lane]
+        if math.isnan(value):
+            findings.note(table.file, f"{value_column} is no number", row=row)
         found.append(Weighing(lane=lane, pulse=pulse, t_ns=t_ns, mass_g=value))
     return found
 
@@ -185,12 +187,17 @@ def scans(table: Table, installation: Installation, findings: Findings) -> list[
             wanted = len(installation.spectrometers[name].wavelengths_nm)
             while len(values) > wanted and values[-1] == "":  # a narrower spectrometer than the table's widest
                 values.pop()
+            counts = _counts(values)
+            if len(counts) != wanted:
+                findings.note(table.file, f"{len(counts)} channels, the spectrometer has {wanted}", row=row)
+            if np.isnan(counts).any():
+                findings.note(table.file, "a count is no number", row=row)
             found.append(
                 Scan(
                     lane=lane,
                     pulse=pulse,
                     t_ns=t_ns,
-                    counts=_counts(values),
+                    counts=counts,
                     kind=kind,
                     integration_us=number(cells.get("integration_us", "")),
                     fruit_temp_c=number(cells.get("fruit_temp_c", "")),

@@ -34,6 +34,7 @@ def line_of(text: str, path: KeyPath) -> int | None:
         if header := _HEADER.match(line):
             here = _key_parts(header[2])
             if header[1] == "[[":
+                places.setdefault(here, number)
                 elements[here] = elements.get(here, -1) + 1
                 here = (*here, elements[here])
             places.setdefault(here, number)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from grader.errors import BadRecording
 from grader.storage.recordings.findings import Findings, Problem
 from grader.storage.recordings.folder import MANIFEST, picture_files
@@ -33,7 +31,6 @@ def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
             findings.caught(error)
     else:
         _check_order(recording, findings)
-        _check_readings(recording, findings)
         _check_pictures(recording, findings, progress)
         if path.is_dir():
             _check_strangers(recording, findings)
@@ -62,22 +59,6 @@ def _check_order(recording: StoredRecording, findings: Findings) -> None:
                 findings.warn(file, f"pulse runs back by {-travel}", row=row.row)
             elif step > 0 and travel > 2 * step * place.pulses_per_frame:
                 findings.warn(file, f"pulse jumps by {travel} in {step} frames", row=row.row)
-
-
-def _check_readings(recording: StoredRecording, findings: Findings) -> None:
-    """Values that are no numbers, scans of the wrong number of channels. Counted: one line for each kind of trouble."""
-    tables = recording.tables
-    bad = sum(not np.isfinite(weighing.mass_g) for weighing in recording.weighings)
-    if bad:
-        findings.warn(tables["weights"].file, f"{bad} of {len(recording.weighings)} weighings are no numbers")
-    scans = recording.scans
-    channels = {name: len(one.wavelengths_nm) for name, one in recording.installation.spectrometers.items()}
-    bad = sum(len(scan.counts) != channels[scan.spectrometer] for scan in scans)
-    if bad:
-        findings.warn(tables["spectra"].file, f"{bad} of {len(scans)} scans have the wrong number of channels")
-    bad = sum(not np.isfinite(scan.counts).all() for scan in scans)
-    if bad:
-        findings.warn(tables["spectra"].file, f"{bad} of {len(scans)} scans have values that are no numbers")
 
 
 def _check_pictures(recording: StoredRecording, findings: Findings, progress: Progress | None) -> None:
