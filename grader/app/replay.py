@@ -14,7 +14,14 @@ from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame, Readings, Scan, Weighing
 from grader.domain.latency import LatencyHistogram
 from grader.station.line import last_pulse, new_line, step
-from grader.storage.fruit_table import write_fruit_csv
+from grader.storage.fruit_table import (
+    FRUIT_COLUMNS,
+    FruitTable,
+    columns_not_compared,
+    compare,
+    format_differences,
+    write_fruit_csv,
+)
 from grader.storage.provenance import software_versions
 from grader.storage.recordings import Recording, open_recording, recording_sha256
 from grader.storage.summary import Summary, summary_of, write_summary
@@ -104,3 +111,9 @@ class _ReadingsByPulse:
         weighed, scanned = self._weighed, self._scanned
         self._weighed, self._scanned = len(self._weighings), len(self._scans)
         return Readings(tuple(self._weighings[weighed:]), tuple(self._scans[scanned:]))
+
+
+def differences(replayed: Replayed, expected: FruitTable) -> tuple[int, str]:
+    """How many values differ beyond the stated tolerances, and what to tell people."""
+    found = compare(FruitTable(FRUIT_COLUMNS, replayed.records), expected)
+    return len(found), format_differences(found, not_compared=columns_not_compared(expected))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import calibration
 import msgspec
+
+import calibration
 from grader.config.sheets import load_sheet, sheet_path
 from grader.domain.artefacts import SugarModel
 from grader.domain.installation import Installation

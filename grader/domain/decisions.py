@@ -15,8 +15,9 @@ DEFAULT_OUTLET = 0
 class GateCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Open the gate of (lane, outlet) while the belt goes from open_pulse to close_pulse, for one cup.
 
-    The board opens early by the gate's opening time at its own speed. Windows of one gate that meet
-    or overlap are one opening: the board holds the gate open between adjacent cups.
+    The window's edges lie midway between two cups. The board makes up for the gate's opening and
+    closing times at its own speed: the gate is half way when an edge passes. Windows of one gate
+    that meet or overlap are one opening: the board holds the gate open between adjacent cups.
     """
 
     lane: int

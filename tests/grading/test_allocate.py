@@ -23,6 +23,10 @@ def test_two_equal_outlets_take_turns() -> None:
     assert fed([0] * 6, [0] * 6).tolist() == [1, 2, 1, 2, 1, 2]
 
 
+def test_the_rare_fruit_of_a_small_outlet_comes_in_the_middle_of_its_round() -> None:
+    assert np.flatnonzero(fed([0] * 42, [3] * 42) == 8).tolist() == [10, 31]
+
+
 def test_every_lane_deals_for_itself() -> None:
     assert fed([0, 1, 2, 0, 1, 2], [0] * 6).tolist() == [1, 1, 1, 2, 2, 2]
 

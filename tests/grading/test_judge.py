@@ -19,6 +19,7 @@ from grader.grading.compiled import CompiledSheet, compiled
 from grader.grading.judge import grade, reason_records, reasons
 from grader.grading.presets import load_preset
 from grader.grading.sheet import Sheet
+from grader.grading.steps import first_step, last_step, table_step
 
 HEAD = {"name": "t", "fruit": "apple", "standard": "s", "edition": "1", "status": "project_default"}
 NAN = float("nan")
@@ -214,6 +215,19 @@ def test_an_area_limit_grows_with_the_square_of_the_diameter() -> None:
     assert class_of(sheet, defect_area_mm2=0.0) == "", "without a diameter nobody knows the limit"
 
 
+def test_a_rule_that_lets_missing_values_pass_also_passes_a_missing_diameter() -> None:
+    limit = {"max": 100.0, "at_diameter_mm": 80, "missing": "pass"}
+    assert (
+        class_of(sheet_of(classes=[{"name": "In", "limits": {"defect_area_mm2": limit}}]), defect_area_mm2=500) == "In"
+    )
+
+
+def test_every_limit_of_four_decimals_means_just_that() -> None:
+    typed = np.array([float(f"{k / 10_000:.4f}") for k in range(10_001)])
+    for of_limits in (first_step, last_step):
+        assert np.array_equal(of_limits(typed, table_step(("blush_fraction",))), np.arange(10_001))
+
+
 def test_the_sum_of_defects_is_capped_beside_each() -> None:
     limits = {
         "defect_area_mm2": {"max": 60},
@@ -291,6 +305,17 @@ def test_reasons_name_rule_value_and_limit_for_every_class_missed_and_no_other()
         0.5,
     )
     assert colour.source.endswith("Part 1, II.C") and colour.status == "official"
+
+
+def test_rules_of_classes_below_the_one_it_got_are_no_reasons() -> None:
+    sheet = sheet_of(
+        classes=[
+            {"name": "Red", "limits": {"blush_fraction": {"min": 0.5}}},
+            {"name": "Heavy", "limits": {"mass_g": {"min": 200}}},
+        ]
+    )
+    fruit = fruit_of({"blush_fraction": 0.6, "mass_g": 100})
+    assert reasons(sheet, grade(sheet, fruit), fruit, 0) == ()
 
 
 def test_a_rule_with_several_ways_says_what_each_lacked() -> None:

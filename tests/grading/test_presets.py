@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -81,6 +82,14 @@ def test_a_miniature_has_no_size_rule_but_needs_12_brix() -> None:
 def test_a_variety_in_no_eu_list_is_never_guessed() -> None:
     with pytest.raises(BadSettings, match=r'"Fujy" is in no colour group \(did you mean "Fuji"'):
         compiled(load_preset("eu_apples"), "Fujy")
+
+
+def test_a_sheet_with_colour_groups_is_not_graded_without_a_variety() -> None:
+    nameless = msgspec.structs.replace(load_preset("eu_apples"), variety="")
+    assert [fault.warning for fault in faults(nameless)] == [True], "it may still come with the lot"
+    with pytest.raises(BadSettings, match="names no variety"):
+        compiled(nameless)
+    assert compiled(msgspec.structs.replace(nameless, group="A")).group == "A"
 
 
 def test_usda_numbers() -> None:

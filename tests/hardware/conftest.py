@@ -44,9 +44,7 @@ def config() -> Configure:
 def window(cup: int, outlet: int, lane: int = 0) -> GateCommand:
     """The command for one cup, as the station makes it: half a cup either way of the gate."""
     centre = round(cup * 96 + GATES.position_mm(outlet))
-    return GateCommand(
-        lane=lane, cup=cup, outlet=outlet, open_pulse=Pulse(centre - 48), close_pulse=Pulse(centre + 48)
-    )
+    return GateCommand(lane=lane, cup=cup, outlet=outlet, open_pulse=Pulse(centre - 48), close_pulse=Pulse(centre + 48))
 
 
 class Talk:

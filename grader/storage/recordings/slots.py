@@ -52,13 +52,13 @@ def done_ahead(jobs: Iterable[Job], work: Callable[[Job, Slot], Result], slots: 
     """
     if slots < 2:
         raise ValueError(f"at least 2 slots are needed, one to read and one to fill; got {slots}")
-    pool = ThreadPoolExecutor(min(THREADS, slots - 1), thread_name_prefix="picture")
+    pool = ThreadPoolExecutor(min(THREADS, slots), thread_name_prefix="picture")
     try:
         free = deque(Slot() for _ in range(slots))
         under_way: deque[tuple[Slot, Future[Result]]] = deque()
         left = iter(jobs)
         while True:
-            while len(free) > 1 or (free and not under_way):
+            while free:
                 job = next(left, _NO_JOB)
                 if isinstance(job, _NoJob):
                     break

@@ -1,0 +1,220 @@
+"""A live station put together: the simulated line in its own process, the real serial port, the journal, the shell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import msgspec
+
+from grader.app.setting_up import decider
+from grader.clock import SystemClock
+from grader.domain.installation import Installation, LotMark
+from grader.domain.snapshot import Snapshot, State
+from grader.station.line import LineSettings
+from grader.station.shell import Station, belt_pulses
+from grader.storage.fruit_table import write_fruit_csv
+from grader.storage.journal import SqliteJournal, open_journal, read_fruit, read_runs
+from grader.storage.provenance import RunInfo, software_versions
+from grader.storage.summary import Summary, summary_of, write_summary
+from hardware.gate_board import GateBoardSettings, SerialGateBoard, board_configuration
+from hardware.sim.levels import LEVELS
+from hardware.sim.line import LineSettings as SimulatedLineSettings
+from hardware.sim.line import SimulatedLine
+from hardware.sim.live import LiveLine, start_live_line
+from hardware.sim.referee import Landing
+from hardware.sim.simulate import prepare_simulated_line
+from hardware.sim.varieties import VARIETIES
+from hardware.triggered_camera import TriggeredCamera
+
+LOOP_CUPS = 24
+"""Cups per lane after which the simulated line shows the same fruit again."""
+READY_S = 300.0
+PICTURE_WAIT_MS = 200.0
+"""A picture that comes no later than this after its trigger still shows its cups 80 ms before their decision."""
+
+
+class Miss(msgspec.Struct, frozen=True, kw_only=True):
+    """A fruit that did not land where its decision said. decided: -1 where no decision was journalled."""
+
+    lane: int
+    cup: int
+    decided: int
+    landed: int
+    gate_outcome: str
+    struck: bool
+
+
+class Refereed(msgspec.Struct, frozen=True, kw_only=True):
+    """The simulated line's verdict: fruit that landed, those that landed as decided, and every miss by name."""
+
+    landed: int
+    as_decided: int
+    share: float
+    misses: list[Miss]
+
+
+@dataclass
+class SimulatedRun:
+    """What `grader run` was asked for, on the simulated line."""
+
+    out: Path
+    lanes: int = 4
+    cups_per_second: float = 12.0
+    level: str = "changing"
+    variety: str = "Fuji"
+    seed: int = 1
+    sheet: str | None = None
+    lot: str = "lot-1"
+    grower: str = ""
+    landings: list[Landing] = field(default_factory=list)
+
+
+def default_out() -> Path:
+    """A folder of its own for every run."""
+    return Path("runs") / datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+
+
+class LiveRun:
+    """A running station with its simulated line. Made by `started`, which also takes it apart."""
+
+    def __init__(self, asked: SimulatedRun, settings: LineSettings, line: LiveLine, station: Station) -> None:
+        self._asked, self._settings, self._line, self.station = asked, settings, line, station
+
+    def tick(self) -> Snapshot:
+        """Look after the line, and say how things stand. Call it a few times a second."""
+        self._asked.landings += self._line.landings()
+        return self.station.snapshot()
+
+    def drain(self, reason: str, show: Callable[[Snapshot], None]) -> None:
+        """Feed no more fruit, and let what is on the belt come to its outlet. Bounded by the belt's own length."""
+        self.station.drain(reason)
+        if not self._line.is_alive() or self._faulted():
+            return
+        self._line.stop_feeding()
+        most_s = 3 * belt_pulses(self._settings) / self._settings.installation.line.pulses_per_s + 5.0
+        deadline = time.monotonic() + most_s
+        while time.monotonic() < deadline and not self._faulted():
+            show(self.tick())
+            if self._line.wait_report(0.25) is not None:
+                break
+        self._asked.landings += self._line.landings()
+
+    def _faulted(self) -> bool:
+        return self.station.state is State.FAULTED
+
+
+@contextmanager
+def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda share: None) -> Iterator[LiveRun]:
+    """Start line and station; stop both on leaving: gates first, then inputs, then storage.
+
+    progress: share of the simulated line's pictures that are prepared. Raises BadSettings, BadArtefact, DeviceError.
+    """
+    cv2.setNumThreads(1)
+    simulated = SimulatedLineSettings(
+        level=LEVELS[asked.level],
+        seed=asked.seed,
+        variety=VARIETIES[asked.variety],
+        lanes=asked.lanes,
+        cups_per_second=asked.cups_per_second,
+        loop_cups=LOOP_CUPS,
+    )
+    installation = _with_lot(SimulatedLine(simulated).installation, asked)
+    chosen = decider(installation, sheet=asked.sheet, variety=asked.variety)
+    run = RunInfo(
+        started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
+    )
+    clock = SystemClock()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        journal: SqliteJournal = open_journal(asked.out / "journal.sqlite", run)
+        closing.callback(journal.close)
+        line = closing.enter_context(
+            start_live_line(simulated, prepare=prepare_simulated_line, installation=installation)
+        )
+        line.wait_ready(READY_S, progress)
+        camera_place = installation.cameras[chosen.settings.camera]
+        board = SerialGateBoard(
+            GateBoardSettings(port=line.port),
+            board_configuration(installation.line, installation.gates, pulses_per_frame=camera_place.pulses_per_frame),
+            clock,
+        )
+        closing.callback(board.close)
+        camera = TriggeredCamera(
+            chosen.settings.camera,
+            line.ring,
+            board.triggers,
+            line.is_alive,
+            clock,
+            pulses_per_frame=camera_place.pulses_per_frame,
+            wait_ms=PICTURE_WAIT_MS,
+        )
+        closing.callback(camera.close)
+        station = Station(
+            chosen.settings,
+            camera=camera,
+            sensors=line.sensors,
+            board=board,
+            encoder=board,
+            journal=journal,
+            clock=clock,
+        )
+        closing.callback(station.stop)
+        station.start()
+        line.start_belt()
+        yield LiveRun(asked, chosen.settings, line, station)
+
+
+def closed_books(asked: SimulatedRun, last: Snapshot, hashes_from: Path) -> tuple[Summary, Refereed]:
+    """fruit.csv, summary.json and referee.json of a run that has ended, from its journal."""
+    records = read_fruit(hashes_from)
+    info = _run_info(hashes_from)
+    summary = summary_of(
+        records,
+        duration_s=last.elapsed_s,
+        frames_dropped=last.frames_dropped,
+        latency=last.latency,
+        versions=info.versions,
+        hashes=info.hashes,
+        seed=asked.seed,
+    )
+    write_fruit_csv(asked.out / "fruit.csv", records)
+    write_summary(asked.out / "summary.json", summary)
+    decided = {(record.lane, record.cup): record for record in records}
+    misses = []
+    for landing in asked.landings:
+        record = decided.get((landing.lane, landing.cup))
+        if record is None or record.outlet != landing.outlet:
+            misses.append(
+                Miss(
+                    lane=landing.lane,
+                    cup=landing.cup,
+                    decided=-1 if record is None else record.outlet,
+                    landed=landing.outlet,
+                    gate_outcome="" if record is None else record.gate_outcome,
+                    struck=landing.struck,
+                )
+            )
+    landed = len(asked.landings)
+    verdict = Refereed(
+        landed=landed,
+        as_decided=landed - len(misses),
+        share=(landed - len(misses)) / landed if landed else float("nan"),
+        misses=misses,
+    )
+    (asked.out / "referee.json").write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1))
+    return summary, verdict
+
+
+def _with_lot(installation: Installation, asked: SimulatedRun) -> Installation:
+    lot = LotMark(name=asked.lot, grower=asked.grower, variety=asked.variety, first_cup=(0,) * installation.line.lanes)
+    return msgspec.structs.replace(installation, lots=(lot,), variety=asked.variety)
+
+
+def _run_info(journal: Path) -> RunInfo:
+    return list(read_runs(journal).values())[-1]

@@ -1,0 +1,284 @@
+"""What people type. Every command asks the app for the work; here are words, progress and exit statuses only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from grader.cli.words import LANGUAGES, Language, language_of
+from grader.errors import GraderError
+
+app = typer.Typer(
+    help="An open fruit grading station.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+Lang = Annotated[str, typer.Option("--lang", help="en or zh; your system's language if not given")]
+Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a file, or the name of a preset")]
+
+
+def run_command_line() -> int:
+    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong."""
+    try:
+        status = app(standalone_mode=False)
+    except GraderError as problem:
+        errors.print(f"[bold red]✗[/] {problem}", highlight=False, soft_wrap=True)
+        return 1
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        errors.print("stopped")
+        return 130
+    return int(status) if isinstance(status, int) else 0
+
+
+def _language(lang: str) -> Language:
+    if not lang:
+        return language_of(os.environ)
+    for language in LANGUAGES:
+        if lang == language:
+            return language
+    raise typer.BadParameter(f"{lang} is not one of {', '.join(LANGUAGES)}")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar over a share from 0 to 1; on a screen only."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        task = bars.add_task(what, total=1.0)
+        yield lambda share: bars.update(task, completed=share)
+
+
+@app.command()
+def run(
+    lanes: Annotated[int, typer.Option(min=1, max=12)] = 4,
+    cups_per_second: Annotated[float, typer.Option(min=0.5, max=20.0, help="per lane")] = 12.0,
+    minutes: Annotated[float | None, typer.Option(min=0.05, help="stop after so long; else Ctrl-C")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
+    level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
+    variety: Annotated[str, typer.Option(help="of the fruit")] = "Fuji",
+    seed: Annotated[int, typer.Option(help="of the simulated line")] = 1,
+    lot: Annotated[str, typer.Option(help="name of the lot")] = "lot-1",
+    grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
+    sheet: Sheet = None,
+    out: Annotated[Path | None, typer.Option(help="folder for journal, fruit.csv, summary.json")] = None,
+    lang: Lang = "",
+) -> int:
+    """Run the station. Without a station file it runs the simulated line."""
+    from grader.app.live import SimulatedRun, closed_books, default_out, started
+    from grader.app.simulating import LEVELS, VARIETIES
+    from grader.cli.page import Page, closing_report
+    from grader.domain.snapshot import State
+
+    language = _language(lang)
+    _one_of("--level", level, list(LEVELS))
+    _one_of("--variety", variety, list(VARIETIES))
+    asked = SimulatedRun(
+        out=out if out is not None else default_out(),
+        lanes=lanes,
+        cups_per_second=cups_per_second,
+        level=level,
+        variety=variety,
+        seed=seed,
+        sheet=sheet,
+        lot=lot,
+        grower=grower,
+    )
+    page_console = Console(force_terminal=False) if headless else None
+    with _ctrl_c() as asked_to_stop, ExitStack() as closing:
+        with _progress("preparing the simulated line") as prepared:
+            live = closing.enter_context(started(asked, prepared))
+        page = closing.enter_context(Page(language, page_console))
+        deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
+        shown = live.tick()
+        while time.monotonic() < deadline and not asked_to_stop() and shown.state is State.RUNNING:
+            time.sleep(0.25)
+            shown = live.tick()
+            page.show(shown)
+        live.drain("Ctrl-C" if asked_to_stop() else "time is up", page.show)
+        live.station.stop()
+        shown = live.tick()
+        page.show(shown)
+    summary, verdict = closed_books(asked, shown, asked.out / "journal.sqlite")
+    console.print(closing_report(summary, language))
+    console.print(
+        f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%})",
+        highlight=False,
+    )
+    for miss in verdict.misses[:20]:
+        where = f"lane {miss.lane} cup {miss.cup}: sent to {miss.decided}, landed in {miss.landed}"
+        console.print(f"  missed: {where} {miss.gate_outcome}", highlight=False)
+    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json", highlight=False)
+    if shown.state is State.FAULTED:
+        errors.print(f"[bold red]✗[/] {shown.reason}", highlight=False)
+        return 1
+    return 0
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="a recording's folder or .packed file")],
+    out: Annotated[Path, typer.Option(help="folder for fruit.csv and summary.json")],
+    sheet: Sheet = None,
+    variety: Annotated[str, typer.Option(help="of the fruit, if the recording does not say")] = "",
+    check: Annotated[Path | None, typer.Option(help="a fruit.csv that this replay must agree with")] = None,
+) -> int:
+    """Run a recording through the station: the same files give the same bytes of fruit.csv."""
+    from grader.app.replay import differences, write_out
+    from grader.app.replay import replay as replayed
+    from grader.storage.fruit_table import read_fruit_csv
+
+    expected = read_fruit_csv(check) if check is not None else None  # before `out`, which may be the same place
+    with _progress("replaying") as bar:
+        result = replayed(
+            recording, sheet=sheet, variety=variety, progress=lambda done, total: bar(done / max(total, 1))
+        )
+    for warning in result.warnings:
+        errors.print(f"[yellow]![/] {warning}", highlight=False, soft_wrap=True)
+    fruit_csv = write_out(result, out)
+    summary = result.summary
+    console.print(
+        f"{summary.fruit} fruit, {summary.fruit_per_s:.0f} fruit/s, in {fruit_csv}", highlight=False, soft_wrap=True
+    )
+    if expected is not None:
+        found, text = differences(result, expected)
+        console.print(text, highlight=False, soft_wrap=True)
+        return 1 if found else 0
+    return 0
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="where to write; a name that ends in .packed gives one file")],
+    fruit: Annotated[int, typer.Option(min=1, help="how many different fruit")] = 200,
+    seed: int = 1,
+    level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
+    lanes: Annotated[int, typer.Option(min=1, max=12)] = 4,
+    variety: str = "Fuji",
+    passes: Annotated[int, typer.Option(min=1, help="how often all of them run")] = 1,
+    cups_per_second: Annotated[float, typer.Option(min=0.5, max=20.0)] = 12.0,
+    nir: Annotated[bool, typer.Option("--nir", help="a fourth, near-infrared band")] = False,
+) -> None:
+    """Write a recording of the simulated line, with truth.csv."""
+    from grader.app.simulating import LEVELS, VARIETIES, write_simulated
+
+    _one_of("--level", level, list(LEVELS))
+    _one_of("--variety", variety, list(VARIETIES))
+    with _progress("rendering") as bar:
+        frames = write_simulated(
+            folder,
+            fruit=fruit,
+            seed=seed,
+            level=level,
+            lanes=lanes,
+            variety=variety,
+            passes=passes,
+            cups_per_second=cups_per_second,
+            nir=nir,
+            progress=bar,
+        )
+    console.print(f"{fruit} fruit x {passes}, {frames} frames, seed {seed}: {folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="a recording's folder or .packed file")],
+    target: Annotated[Path, typer.Argument(help="a name that ends in .packed gives the packed form")],
+) -> None:
+    """Turn a recording from its open form into the packed one, or back, without loss."""
+    from grader.storage.recordings import convert as converted
+
+    with _progress("converting") as bar:
+        converted(source, target, lambda done, total: bar(done / max(total, 1)))
+    console.print(f"{target}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="station file, sheet, recording or artefact")]) -> int:
+    """Say every problem of these files, with file and line."""
+    from grader.app.checking import problems_of
+
+    bad = 0
+    for file in files:
+        problems = problems_of(file)
+        for problem in problems:
+            mark = "[yellow]![/]" if problem.warning else "[bold red]✗[/]"
+            console.print(f"{mark} {problem.text}", highlight=False, soft_wrap=True)
+        wrong = sum(not problem.warning for problem in problems)
+        bad += wrong
+        if not wrong:
+            console.print(f"[green]✓[/] {file}", highlight=False, soft_wrap=True)
+    return 1 if bad else 0
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str, typer.Argument(help="sugar")] = "sugar",
+) -> None:
+    """Make the artefacts of the reference line that are missing."""
+    from grader.app.setting_up import SUGAR_MODEL, make_artefacts
+
+    _one_of("NAME", name, ["sugar"])
+    make_artefacts(lambda text: console.print(text, highlight=False))
+    console.print(f"{SUGAR_MODEL}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def bench(
+    json: Annotated[Path | None, typer.Option(help="write the numbers into this file")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="of each benchmark")] = 5.0,
+) -> None:
+    """Time the hot path, the step, dispatch and replay; every benchmark checks the result that it timed."""
+    import msgspec
+    from bench.suite import measured
+
+    with _progress("benchmarks") as bar:
+        numbers = measured(seconds, progress=bar)
+    for key, value in numbers.items():
+        console.print(f"{key:<32} {value:12.4g}", highlight=False)
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(numbers), indent=1) + b"\n")
+
+
+def _one_of(option: str, value: str, known: list[str]) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{option}: {value} is not one of {', '.join(known)}")
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or a polite kill) asks to drain; a second one ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

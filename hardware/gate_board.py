@@ -1,0 +1,193 @@
+"""A gate board on a serial port: the port and its thread around `BoardSession`."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Sequence
+
+import msgspec
+import serial
+
+from grader.clock import Clock
+from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome
+from grader.domain.frames import Trigger
+from grader.domain.installation import Gates, Line
+from grader.errors import BoardLost
+from grader.units import Pulse
+from hardware import protocol as wire
+from hardware.board_session import HEARTBEAT_MS, BoardSession, Counters, Stage
+
+READ_S = 0.01
+"""How long one read waits: at most so late is a heartbeat or a repetition."""
+
+WRITE_S = 0.5
+"""A port that does not take a packet for so long is lost."""
+
+READY_S = 3.0
+"""Longer than the session's own tries: whoever connects hears the session's reason."""
+
+CLOSE_S = 0.5
+"""How long closing waits for the board to confirm that all gates are closed."""
+
+
+class GateBoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the board is plugged in, and how long after our last heartbeat it closes its gates by itself."""
+
+    port: str
+    baud: int = 921_600
+    host_silence_ms: int = 1000
+
+
+def board_configuration(
+    line: Line,
+    gates: Gates,
+    *,
+    pulses_per_frame: int,
+    host_silence_ms: int = GateBoardSettings(port="").host_silence_ms,
+) -> wire.Configure:
+    """What the board has to know of this line."""
+    travel = (round(gates.opening_ms / wire.MS_PER_TRAVEL), round(gates.closing_ms / wire.MS_PER_TRAVEL))
+    return wire.Configure(
+        lanes=line.lanes,
+        outlets=gates.outlets,
+        pulses_per_cup=line.pulses_per_cup,
+        lead_pulses=gates.lead_pulses,
+        trigger_pulses=pulses_per_frame,
+        heartbeat_ms=HEARTBEAT_MS,
+        host_silence_ms=host_silence_ms,
+        travel=(travel,) * (line.lanes * gates.outlets),
+    )
+
+
+class SerialGateBoard:
+    """GateBoard and Encoder on a serial port, plus the camera triggers that the board reports.
+
+    One thread reads, repeats what was not answered and sends the heartbeat; commands are written by whoever
+    submits them. After BoardLost everything pending has come back as VOID, and `connect` starts afresh.
+    """
+
+    def __init__(self, settings: GateBoardSettings, config: wire.Configure, clock: Clock) -> None:
+        """Opens the port, resets and configures the board. Raises BoardLost."""
+        self._settings, self._clock = settings, clock
+        self._session = BoardSession(config)
+        self._changed = threading.Condition()  # guards the session and the port
+        self._port: serial.Serial | None = None
+        self._reader: threading.Thread | None = None
+        self.connect()
+
+    def connect(self) -> None:
+        """Open the port afresh, reset the board, configure it and check its CRC. Raises BoardLost."""
+        self._hang_up()
+        try:
+            port = serial.Serial(self._settings.port, self._settings.baud, timeout=READ_S, write_timeout=WRITE_S)
+        except (serial.SerialException, OSError, ValueError) as problem:
+            raise BoardLost(f"gate board: cannot open {self._settings.port}: {problem}") from problem
+        with self._changed:
+            self._port = port
+            self._write(self._session.begin(secrets.randbits(31) + 1, self._clock.now()))
+        self._reader = threading.Thread(target=self._read, args=(port,), name="gate board", daemon=True)
+        self._reader.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._session.stage in (Stage.READY, Stage.LOST), READY_S)
+            try:
+                self._session.status()
+                return
+            except BoardLost as problem:
+                why = problem
+        self._hang_up()
+        raise why
+
+    def submit(self, commands: Sequence[GateCommand]) -> None:
+        """Written before it returns; the answer comes back as an outcome. Raises BoardLost."""
+        with self._changed:
+            self._write(self._session.submit(commands, self._clock.now()))
+            if self._session.stage is Stage.LOST:
+                self._session.status()  # raises with the reason
+
+    def outcomes(self) -> list[GateOutcome]:
+        with self._changed:
+            return self._session.take_outcomes()
+
+    def triggers(self) -> list[Trigger]:
+        """Exposures that the board fired since the last call. Never blocks."""
+        with self._changed:
+            return self._session.take_triggers()
+
+    def status(self) -> BoardStatus:
+        with self._changed:
+            return self._session.status()
+
+    def pulse(self) -> Pulse:
+        with self._changed:
+            return self._session.pulse(self._clock.now())
+
+    @property
+    def counters(self) -> Counters:
+        """What the link had to repair so far."""
+        return self._session.counters
+
+    def round_trips_ns(self) -> list[int]:
+        """From submit to the board's answer, for each command answered since the last call (the latest 4096)."""
+        with self._changed:
+            taken = list(self._session.round_trips_ns)
+            self._session.round_trips_ns.clear()
+            return taken
+
+    def wait(self, timeout_s: float) -> None:
+        """Until the board has said something, or the time is up."""
+        with self._changed:
+            self._changed.wait(timeout_s)
+
+    def close_all(self) -> None:
+        with self._changed:
+            self._write(self._session.close_all(self._clock.now()))
+
+    def close(self) -> None:
+        with self._changed:
+            self._write(self._session.close_all(self._clock.now()))
+            self._changed.wait_for(lambda: not self._session.closing, CLOSE_S)
+            self._session.lose("closed")
+        self._hang_up()
+
+    def _write(self, data: bytes) -> None:
+        """With the lock held. A port that fails loses the session; it does not raise."""
+        if not data or self._port is None:
+            return
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as problem:
+            self._session.lose(f"{self._settings.port} cannot be written: {problem}")
+            self._changed.notify_all()
+
+    def _read(self, port: serial.Serial) -> None:
+        while True:
+            try:
+                data = port.read(max(1, port.in_waiting))
+                problem = ""
+            except (serial.SerialException, OSError, TypeError, ValueError) as error:
+                # pyserial's read meets a port that another thread closed with a TypeError or ValueError.
+                data, problem = b"", str(error)
+            with self._changed:
+                if self._port is not port:
+                    return
+                if problem:
+                    self._session.lose(f"{self._settings.port} is gone: {problem}")
+                    self._changed.notify_all()
+                    return
+                now = self._clock.now()
+                if data:
+                    self._write(self._session.receive(data, now))
+                self._write(self._session.due(now))
+                self._changed.notify_all()
+
+    def _hang_up(self) -> None:
+        with self._changed:
+            port, self._port = self._port, None
+        if self._reader is not None:
+            self._reader.join(timeout=1.0)
+            self._reader = None
+        if port is not None:
+            with contextlib.suppress(serial.SerialException, OSError):
+                port.close()
