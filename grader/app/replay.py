@@ -115,5 +115,5 @@ class _ReadingsByPulse:
 
 def differences(replayed: Replayed, expected: FruitTable) -> tuple[int, str]:
     """How many values differ beyond the stated tolerances, and what to tell people."""
-    found = compare(FruitTable(FRUIT_COLUMNS, replayed.records), expected)
+    found = compare(FruitTable(FRUIT_COLUMNS, tuple(replayed.records)), expected)
     return len(found), format_differences(found, not_compared=columns_not_compared(expected))

@@ -39,15 +39,15 @@ class ColourTable:
     red: Table
 
 
-def linear_light(counts: NDArray[np.float64], transfer: str) -> NDArray[np.float64]:
+def linear_light(counts: NDArray[np.floating], transfer: str) -> NDArray[np.floating]:
     """Light (0..1) of counts (0..255). sRGB's curve after IEC 61966-2-1."""
     share = counts / 255.0
     if transfer == "linear":
-        return share
+        return np.asarray(share)
     return np.asarray(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4))
 
 
-def cielab(linear_srgb: NDArray[np.float64]) -> NDArray[np.float64]:
+def cielab(linear_srgb: NDArray[np.floating]) -> NDArray[np.floating]:
     """(..., 3) L*, a*, b* (CIE 15, D65, 2 degrees) of linear sRGB light, red first."""
     share = linear_srgb @ SRGB_TO_XYZ.T / D65_WHITE
     share = np.maximum(share, 0.0)
@@ -56,9 +56,9 @@ def cielab(linear_srgb: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def hue_deg(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+def hue_deg(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
     """CIELAB hue angle in degrees, -180..180."""
-    return np.degrees(np.arctan2(b, a))
+    return np.asarray(np.degrees(np.arctan2(b, a)))
 
 
 def colour_table(calibration: ColourCalibration) -> ColourTable:

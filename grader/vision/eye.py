@@ -41,7 +41,7 @@ _STRIP_STEP = 16
 
 # A longitude counts by how squarely it faces the camera, so that each view speaks of what it shows best. The
 # weights of a whole face sum to 1 over its seen points.
-_WEIGHT = (np.cos(np.radians(LONGITUDE_DEG)) * SEEN).astype(np.float32)
+_WEIGHT = (np.cos(np.radians(LONGITUDE_DEG)) * SEEN).astype(np.float32).reshape(-1)
 _WEIGHT /= _WEIGHT.sum()
 
 
@@ -74,46 +74,67 @@ class Eye:
         return np.unique(np.clip(rows, 0, camera.height_px // SHRINK - 1))
 
     def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
-        """What the cups in view hold. pixels: (height, width, >= 3) uint8, blue, green, red first."""
+        """What the cups in view hold. pixels: (height, width, >= 3) uint8, blue, green, red first.
+
+        The stages below, one after the other; each leaves its plane in place for the next.
+        """
         cups = cups_in_view(self.camera, self.line, pulse)
-        picture = pixels if pixels.shape[2] == 3 else np.ascontiguousarray(pixels[:, :, :3])
-        even = picture[: self._small.shape[0] * SHRINK, : self._small.shape[1] * SHRINK]
-        cv2.resize(even, self._small.shape[1::-1], dst=self._small, interpolation=cv2.INTER_AREA)
-        strips = self._small[self._strip_rows, ::_STRIP_STEP].reshape(-1, 3)
-        distance = self._belt.measure(self._small, belt_colour(strips, self.settings.belt))
-        on_plane = CupsInView(cups.lane, cups.cup, (cups.x_px + 0.5) / SHRINK - 0.5, (cups.y_px + 0.5) / SHRINK - 0.5)
-        outlines = self._outlines.find(distance, on_plane)
+        self.shrink(pixels)
+        outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
-            return _views(cups, outlines, {name: np.empty(0, np.float32) for name in VIEW_VALUES})
+            return laid_into_cups(cups, outlines, {name: np.empty(0, np.float32) for name in VIEW_VALUES})
         size = sizes(outlines, self.camera, SHRINK)
+        codes = self.faces(outlines)
+        found = {**size._asdict(), **self.skin(codes), **self.spots(codes, size)}
+        return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
+
+    def shrink(self, pixels: NDArray[np.uint8]) -> None:
+        """Half the width and height, by means of 2 x 2 pixels."""
+        height, width = self._small.shape[:2]
+        picture = pixels if pixels.shape[2] == 3 else np.ascontiguousarray(pixels[:, :, :3])
+        even = picture[: height * SHRINK, : width * SHRINK]
+        cv2.resize(even, (width, height), dst=self._small, interpolation=cv2.INTER_AREA)
+
+    def distance_from_belt(self) -> NDArray[np.uint8]:
+        """How far every pixel is from the belt's colour in this frame, counts."""
+        strips = self._small[self._strip_rows, ::_STRIP_STEP].reshape(-1, 3)
+        return self._belt.measure(self._small, belt_colour(strips, self.settings.belt))
+
+    def outline(self, distance: NDArray[np.uint8], cups: CupsInView) -> Outlines:
+        """What lies in the cups, cut out between pixels."""
+        x_px, y_px = (cups.x_px + 0.5) / SHRINK - 0.5, (cups.y_px + 0.5) / SHRINK - 0.5
+        return self._outlines.find(distance, CupsInView(cups.lane, cups.cup, x_px, y_px))
+
+    def faces(self, outlines: Outlines) -> NDArray[np.uint16]:
+        """Colour codes on the grid of every fruit's face, fruit below fruit."""
         cv2.cvtColor(self._small, cv2.COLOR_BGR2BGR555, dst=self._packed)
-        codes = self._faces.sample(self._packed.view(np.uint16)[:, :, 0], outlines)
-        return _views(cups, outlines, self._found(size, codes), self.settings.outline.oversize_mm)
+        return self._faces.sample(self._packed.view(np.uint16)[:, :, 0], outlines)
 
-    def _found(self, size: Sizes, codes: NDArray[np.uint16]) -> dict[str, NDArray[np.float32]]:
-        """The measured columns of `ViewFeatures` for the fruit that were outlined."""
-        table, weight = self._table, _WEIGHT.reshape(-1)
-
-        def face_sum(column: Table) -> NDArray[np.float32]:
-            return look_up(codes, column).reshape(-1, weight.size) @ weight
-
-        red = look_up(codes, table.red).reshape(-1, N_ROWS, N_COLUMNS)
-        spots = dark_spots(red, self.settings.spots)
-        blush, ground = face_sum(table.blush), face_sum(table.ground)
-        surface_mm2 = np.pi * size.widest_mm**2
+    def skin(self, codes: NDArray[np.uint16]) -> dict[str, NDArray[np.float32]]:
+        """The colour columns of `ViewFeatures`."""
+        blush, ground = self._face_sum(codes, self._table.blush), self._face_sum(codes, self._table.ground)
         return {
-            **size._asdict(),
             "skin_weight": blush + ground,
             "blush_weight": blush,
             "ground_weight": ground,
-            "ground_hue_sum_deg": face_sum(table.ground_hue_deg),
-            "dark_weight": spots.dark.reshape(-1, weight.size) @ weight,
-            "dark_spots": spots.passing,
-            "largest_dark_mm2": spots.largest_cells * np.float32(CELL_SHARE) * surface_mm2,
+            "ground_hue_sum_deg": self._face_sum(codes, self._table.ground_hue_deg),
         }
 
+    def spots(self, codes: NDArray[np.uint16], size: Sizes) -> dict[str, NDArray[np.float32]]:
+        """The columns of `ViewFeatures` about dark spots."""
+        spots = dark_spots(look_up(codes, self._table.red).reshape(-1, N_ROWS, N_COLUMNS), self.settings.spots)
+        cell_mm2 = np.float32(CELL_SHARE * np.pi) * size.widest_mm**2
+        return {
+            "dark_weight": spots.dark.reshape(-1, _WEIGHT.size) @ _WEIGHT,
+            "dark_spots": spots.passing,
+            "largest_dark_mm2": spots.largest_cells * cell_mm2,
+        }
 
-def _views(
+    def _face_sum(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
+        return np.asarray(look_up(codes, table).reshape(-1, _WEIGHT.size) @ _WEIGHT)
+
+
+def laid_into_cups(
     cups: CupsInView, outlines: Outlines, found: dict[str, NDArray[np.float32]], oversize_mm: float = np.inf
 ) -> ViewFeatures:
     """What was found, laid into the rows of the cups that hold it; all other cups are empty."""

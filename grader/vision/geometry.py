@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from grader.domain.installation import CameraPlace, Line
 from grader.units import Pulse
 
+Floats = NDArray[np.floating]
+"""Real numbers, float32 wherever there is one per ray or cell."""
+
 REFERENCE_DIAMETER_MM = 80.0
 """The recording format states scale and cup positions for a fruit of this diameter."""
 
@@ -20,8 +23,8 @@ class CupsInView:
 
     lane: NDArray[np.int16]
     cup: NDArray[np.int64]
-    x_px: NDArray[np.float32]
-    y_px: NDArray[np.float32]
+    x_px: Floats
+    y_px: Floats
 
 
 def cup_pitch_px(camera: CameraPlace, line: Line) -> float:
@@ -55,9 +58,7 @@ def cups_in_view(camera: CameraPlace, line: Line, pulse: Pulse) -> CupsInView:
     )
 
 
-def obliquity(
-    camera: CameraPlace, x_px: NDArray[np.float32], y_px: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def obliquity(camera: CameraPlace, x_px: Floats, y_px: Floats) -> tuple[Floats, Floats, Floats]:
     """How aslant the lens sees a place: unit vector away from the optical centre, and cosine of the angle.
 
     A body small against its distance is seen as from straight above its line of sight, and its outline

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.views import Occupancy
-from grader.vision.geometry import CupsInView
+from grader.vision.geometry import CupsInView, Floats
+
+Contour = NDArray[np.integer | np.floating]
+"""(n, 1, 2) whole pixels x, y, as OpenCV gives it."""
 
 N_RAYS = 64
 """Rays per outline: at 50 px radius the outline bulges 0.06 px over the chord between two of them."""
@@ -54,8 +57,8 @@ class Outlines:
     """
 
     row: NDArray[np.int64]
-    centre: NDArray[np.float32]
-    radius: NDArray[np.float32]
+    centre: Floats
+    radius: Floats
     occupancy: NDArray[np.uint8]
 
 
@@ -88,7 +91,7 @@ class OutlineFinder:
             return _nothing()
         return self._by_cup(distance, contours, cups)
 
-    def _by_cup(self, distance: NDArray[np.uint8], contours: list[NDArray[np.int32]], cups: CupsInView) -> Outlines:
+    def _by_cup(self, distance: NDArray[np.uint8], contours: list[Contour], cups: CupsInView) -> Outlines:
         settings = self._settings
         pieces, shared = self._split(contours)
         lengths = np.array([len(piece) for piece in pieces])
@@ -118,9 +121,9 @@ class OutlineFinder:
         occupancy = np.where(cut, Occupancy.CUT, np.where(touching, Occupancy.TOUCHING, Occupancy.ONE))
         return Outlines(row, centre, radius, occupancy.astype(np.uint8))
 
-    def _split(self, contours: list[NDArray[np.int32]]) -> tuple[list[NDArray[np.int32]], NDArray[np.bool_]]:
+    def _split(self, contours: list[Contour]) -> tuple[list[Contour], NDArray[np.bool_]]:
         """Contours longer than a cup, cut into stretches of about one pitch; and which came of such a cut."""
-        pieces: list[NDArray[np.int32]] = []
+        pieces: list[Contour] = []
         shared: list[bool] = []
         pitch = self._pitch_x / COARSE
         # A loop over contours: some 80 a frame, and their points are ragged; 0.05 ms.
@@ -135,7 +138,7 @@ class OutlineFinder:
             shared.extend([parts > 1] * (len(pieces) - len(shared)))
         return pieces, np.array(shared)
 
-    def _nearest_cup(self, centre: NDArray[np.float32], cups: CupsInView) -> NDArray[np.int64]:
+    def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
         n_cups = int(np.searchsorted(cups.lane, cups.lane[0], side="right"))
         lane = np.rint((centre[1] - cups.y_px[0]) / self._pitch_y).astype(np.int64)
@@ -150,7 +153,7 @@ def _nothing() -> Outlines:
     )
 
 
-def _biggest_per_row(row: NDArray[np.int64], area: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:
     """Marks, for every cup, the largest of the things in it."""
     order = np.lexsort((-area, row))
     first = np.r_[True, row[order][1:] != row[order][:-1]]
@@ -159,7 +162,7 @@ def _biggest_per_row(row: NDArray[np.int64], area: NDArray[np.float32]) -> NDArr
     return biggest
 
 
-def _coarse_radius(offsets: NDArray[np.float32], which: NDArray[np.int64], n: int) -> NDArray[np.float32]:
+def _coarse_radius(offsets: Floats, which: NDArray[np.int64], n: int) -> Floats:
     """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
 
     offsets: (2, n_points) from the centre of the outline `which` each point is of.
@@ -167,9 +170,8 @@ def _coarse_radius(offsets: NDArray[np.float32], which: NDArray[np.int64], n: in
     away = np.hypot(offsets[0], offsets[1])
     turn = np.arctan2(offsets[1], offsets[0]) * np.float32(N_RAYS / (2 * np.pi))
     ray = np.rint(turn).astype(np.int64) % N_RAYS
-    radius = np.zeros(n * N_RAYS, np.float32)
-    np.maximum.at(radius, which * N_RAYS + ray, away)
-    radius = radius.reshape(n, N_RAYS)
+    radius = np.zeros((n, N_RAYS), np.float32)
+    np.maximum.at(radius.reshape(-1), which * N_RAYS + ray, away)
     for _ in range(N_RAYS // 2):  # a round contour has no gap at all, a cut one a wide one
         gap = radius == 0
         if not gap.any():
@@ -185,9 +187,7 @@ _REACH = np.arange(-3, 6, dtype=np.float32)[:, None, None]
 _INSIDE = 3
 
 
-def _sharpened(
-    distance: NDArray[np.uint8], centre: NDArray[np.float32], radius: NDArray[np.float32], least_counts: int
-) -> NDArray[np.float32]:
+def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
     """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
 
     The level just inside the contour is the fruit's own, so that bright and dark fruit are cut at the same place.
@@ -216,9 +216,7 @@ _OTHER_MATTER = 0.3
 """A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
 
 
-def _first_change(
-    distance: NDArray[np.uint8], centre: NDArray[np.float32], outer: NDArray[np.float32], least_counts: int
-) -> NDArray[np.float32]:
+def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int) -> Floats:
     """Radius at which each ray first leaves what the fruit's inside looks like, (n, N_RAYS) px; `outer` if nowhere."""
     steps, rays = len(_DEPTHS), outer.size
     reach = outer * _DEPTHS
@@ -232,7 +230,7 @@ def _first_change(
     return np.asarray(outer * share.reshape(outer.shape))
 
 
-def _waves(harmonics: int) -> NDArray[np.float32]:
+def _waves(harmonics: int) -> Floats:
     """(N_RAYS, 2 * harmonics + 1): a circle and its first harmonics, out of which the outline of a fruit is made."""
     order = np.arange(1, harmonics + 1)[:, None]
     waves = np.concatenate([np.ones((1, N_RAYS)), np.cos(order * RAY_ANGLES), np.sin(order * RAY_ANGLES)])
@@ -246,7 +244,7 @@ _DOUBT = np.float32(0.02)
 _ROUNDS = 4
 
 
-def _fruit_alone(inner: NDArray[np.float32], outer: NDArray[np.float32], bulge_px: float) -> NDArray[np.float32]:
+def _fruit_alone(inner: Floats, outer: Floats, bulge_px: float) -> Floats:
     """Radii of the fruit without what lies beside it: leaves, labels, smears, stalks. (n, N_RAYS) px.
 
     Where a ray changes its matter before it reaches the belt, the fruit may end at the change (then a leaf follows) or
@@ -265,11 +263,9 @@ def _fruit_alone(inner: NDArray[np.float32], outer: NDArray[np.float32], bulge_p
     return np.asarray(np.minimum(known, smooth + np.float32(bulge_px)))
 
 
-def _reaches_neighbour(
-    row: NDArray[np.int64], centre: NDArray[np.float32], radius: NDArray[np.float32], apart_px: float
-) -> NDArray[np.bool_]:
+def _reaches_neighbour(row: NDArray[np.int64], centre: Floats, radius: Floats, apart_px: float) -> NDArray[np.bool_]:
     """Marks outlines that come nearer than apart_px to that of a cup next to theirs. Rows rise; x falls along them."""
     along = radius * RAYS[0]
     left, right = centre[0] + along.min(axis=1), centre[0] + along.max(axis=1)
     meets_next = (row[1:] == row[:-1] + 1) & (left[:-1] - right[1:] < apart_px) & (left[:-1] > left[1:])
-    return np.r_[meets_next, False] | np.r_[False, meets_next]
+    return np.asarray(np.r_[meets_next, False] | np.r_[False, meets_next])

@@ -46,7 +46,8 @@ def _passing_weight() -> NDArray[np.float32]:
     views show it.
     """
     window = np.maximum(np.cos(np.radians(LONGITUDE_DEG * 2)), 0)
-    return (window * 360.0 / (window.sum() * (LONGITUDE_DEG[1] - LONGITUDE_DEG[0]))).astype(np.float32)
+    step_deg = LONGITUDE_DEG[1] - LONGITUDE_DEG[0]
+    return np.asarray(window * 360.0 / (window.sum() * step_deg), np.float32)
 
 
 _PASSING = _passing_weight()
@@ -70,7 +71,7 @@ _SURFACE = np.kron(_LAY, _LAY).T.copy()  # (knots, cells): straight lines betwee
 
 
 def _bowls() -> NDArray[np.float32]:
-    """(knots, knots): projects local means onto the nearest surface of second degree, as light and limb shade a ball."""
+    """(knots, knots): projects local means onto the nearest surface of second degree: how light shades a ball."""
     y, x = (axis.ravel() for axis in np.mgrid[-1 : 1 : _KNOTS * 1j, -1 : 1 : _KNOTS * 1j])
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     return np.asarray(terms @ np.linalg.pinv(terms), np.float32).T.copy()

@@ -16,6 +16,7 @@ import recordings_making as making
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.packed import measure
 from grader.domain.frames import Frame, Scan
 from grader.errors import BadRecording
 from grader.storage.recordings import (
@@ -282,6 +283,12 @@ def test_the_codec_restores_every_picture_of_any_shape(shape: tuple[int, int, in
     assert codec.restore(packed, out) and np.array_equal(out, picture)
     assert not codec.restore(packed, np.empty((shape[0], shape[1], shape[2] + 1), np.uint8))
     assert not codec.restore(packed[:-1], out)
+
+
+def test_the_bench_of_the_packed_form_gives_its_figures() -> None:
+    """It raises where a frame comes back changed; how fast this machine is just now is not a test's to judge."""
+    figures = measure(0.01)
+    assert figures["packed_ratio"] > 1.5 and min(figures.values()) > 0
 
 
 TOML_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
