@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -93,23 +94,19 @@ class OutlineFinder:
 
     def _by_cup(self, distance: NDArray[np.uint8], contours: list[Contour], cups: CupsInView) -> Outlines:
         settings = self._settings
-        pieces, shared = self._split(contours)
-        lengths = np.array([len(piece) for piece in pieces])
-        points = (np.concatenate(pieces)[:, 0].T.astype(np.float32) + 0.5) * COARSE - 0.5  # (2, n_points)
-        starts = np.r_[0, np.cumsum(lengths)[:-1]]
-        low = np.minimum.reduceat(points, starts, axis=1)  # (2, n_pieces): left and top
-        high = np.maximum.reduceat(points, starts, axis=1)
-        centre, extent = (low + high) / 2, high - low
+        pieces, boxes, shared = self._split(contours)
+        low, extent = boxes[:2], boxes[2:]
+        high = low + extent
+        centre = (low + high) / 2
         row = self._nearest_cup(centre, cups)
-        box_mm2 = extent[0] * extent[1] * np.float32(self._mm_per_px**2 * np.pi / 4)
+        box_mm2 = extent[0] * extent[1] * (self._mm_per_px**2 * np.pi / 4)
         keep = _biggest_per_row(row, box_mm2) & (box_mm2 >= settings.least_area_mm2) & (row >= 0)
         if not keep.any():
             return _nothing()
         height, width = distance.shape
         edge_px = settings.edge_mm / self._mm_per_px
         cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
-        which = np.repeat(np.arange(len(pieces)), lengths)
-        radius = _coarse_radius(points - centre[:, which], which, len(pieces))[keep]
+        radius = _coarse_radius(pieces, centre)[keep]
         centre = centre[:, keep]
         outer = _sharpened(distance, centre, radius, settings.least_counts)
         inner = _first_change(distance, centre, outer, settings.least_counts)
@@ -121,22 +118,35 @@ class OutlineFinder:
         occupancy = np.where(cut, Occupancy.CUT, np.where(touching, Occupancy.TOUCHING, Occupancy.ONE))
         return Outlines(row, centre, radius, occupancy.astype(np.uint8))
 
-    def _split(self, contours: list[Contour]) -> tuple[list[Contour], NDArray[np.bool_]]:
-        """Contours longer than a cup, cut into stretches of about one pitch; and which came of such a cut."""
+    def _split(self, contours: list[Contour]) -> tuple[list[Contour], Floats, NDArray[np.bool_]]:
+        """Contours longer than a cup are cut into stretches of about one pitch.
+
+        Returns the pieces; their boxes, (4, n) float32 px of the plane: left, top, width, height; and (n,) which of
+        them came of such a cut.
+        """
         pieces: list[Contour] = []
+        boxes: list[Sequence[int]] = []
         shared: list[bool] = []
         pitch = self._pitch_x / COARSE
         # A loop over contours: some 80 a frame, and their points are ragged; 0.05 ms.
         for contour in contours:
-            left, _, length, _ = cv2.boundingRect(contour)
+            box = cv2.boundingRect(contour)
+            left, _, length, _ = box
             parts = round(length / pitch) if length > self._settings.touching_pitches * pitch else 1
             if parts < 2:
                 pieces.append(contour)
-            else:
-                part = (contour[:, 0, 0] - left) * parts // length
-                pieces.extend(contour[part == number] for number in range(parts) if (part == number).any())
-            shared.extend([parts > 1] * (len(pieces) - len(shared)))
-        return pieces, np.array(shared)
+                boxes.append(box)
+                shared.append(False)
+                continue
+            part = (contour[:, 0, 0] - left) * parts // length
+            for number in np.unique(part):
+                pieces.append(contour[part == number])
+                boxes.append(cv2.boundingRect(pieces[-1]))
+                shared.append(True)
+        edges = np.array(boxes, np.float32).T * COARSE
+        edges[:2] += (COARSE - 1) / 2  # the middle of a coarse pixel
+        edges[2:] -= COARSE  # a box counts its last pixel
+        return pieces, edges, np.array(shared)
 
     def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
@@ -162,14 +172,15 @@ def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:
     return biggest
 
 
-def _coarse_radius(offsets: Floats, which: NDArray[np.int64], n: int) -> Floats:
-    """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
-
-    offsets: (2, n_points) from the centre of the outline `which` each point is of.
-    """
-    away = np.hypot(offsets[0], offsets[1])
-    turn = np.arctan2(offsets[1], offsets[0]) * np.float32(N_RAYS / (2 * np.pi))
-    ray = np.rint(turn).astype(np.int64) % N_RAYS
+def _coarse_radius(pieces: list[Contour], centre: Floats) -> Floats:
+    """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others."""
+    n = len(pieces)
+    which = np.repeat(np.arange(n), [len(piece) for piece in pieces])
+    points = np.concatenate(pieces)[:, 0].T.astype(np.float32) * COARSE + np.float32((COARSE - 1) / 2)
+    x, y = points - centre.astype(np.float32)[:, which]
+    away = np.sqrt(x * x + y * y)
+    turn = np.arctan2(y, x) * np.float32(N_RAYS / (2 * np.pi))
+    ray = (turn + np.float32(N_RAYS + 0.5)).astype(np.int32) % N_RAYS
     radius = np.zeros((n, N_RAYS), np.float32)
     np.maximum.at(radius.reshape(-1), which * N_RAYS + ray, away)
     for _ in range(N_RAYS // 2):  # a round contour has no gap at all, a cut one a wide one
@@ -182,7 +193,7 @@ def _coarse_radius(offsets: Floats, which: NDArray[np.int64], n: int) -> Floats:
     return radius
 
 
-_REACH = np.arange(-3, 6, dtype=np.float32)[:, None, None]
+_REACH = np.arange(-3, 5, dtype=np.float32)[:, None, None]
 """Steps of one pixel along a ray, from inside the coarse contour, which lies inside the fruit, to well outside."""
 _INSIDE = 3
 
@@ -209,9 +220,9 @@ def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, leas
     return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
 
 
-_DEPTHS = np.linspace(0.5, 1.0, 14, dtype=np.float32)[:, None, None]
+_DEPTHS = np.linspace(0.5, 1.0, 10, dtype=np.float32)[:, None, None]
 """Share of the outer radius at which a ray is looked at, from well inside the fruit to its edge."""
-_DEEP = 3
+_DEEP = 2
 _OTHER_MATTER = 0.3
 """A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
 
@@ -239,6 +250,7 @@ def _waves(harmonics: int) -> Floats:
 
 _WAVES = _waves(4)
 _WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAYS, -1), np.float32)
+_SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
 _DOUBT = np.float32(0.02)
 """Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
 _ROUNDS = 4
@@ -251,8 +263,17 @@ def _fruit_alone(inner: Floats, outer: Floats, bulge_px: float) -> Floats:
     at the belt (then it was a rot at its rim). A smooth line, fitted to the rays that do not change and do not stick
     out of it, decides; nothing is left standing out of that line.
     """
-    n, terms = len(outer), _WAVES.shape[1]
     doubtful = inner < outer - 1.0
+    in_doubt = np.flatnonzero((doubtful | (outer > outer @ _SMOOTH + np.float32(bulge_px / 2))).any(axis=1))
+    radius = outer.copy()
+    if len(in_doubt):
+        radius[in_doubt] = _fitted(inner[in_doubt], outer[in_doubt], doubtful[in_doubt], bulge_px)
+    return radius
+
+
+def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
+    """`_fruit_alone` of those that need it: least squares, weighed anew by what it says of each ray."""
+    n, terms = len(outer), _WAVES.shape[1]
     known = np.where(doubtful, (inner + outer) / 2, outer)
     weight = np.where(doubtful, _DOUBT, np.float32(1.0))
     for _ in range(_ROUNDS):
