@@ -1,0 +1,158 @@
+"""What one frame shows: promises of the eye, on painted frames whose contents are known exactly."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scenes import BELT, DARK_RED, RED, YELLOW, Disc, camera, frame, line
+
+from grader.domain.views import Occupancy, ViewFeatures
+from grader.units import Pulse
+from grader.vision.eye import Eye
+
+PULSE = Pulse(288)  # cups 0 to 3 stand at 360, 240, 120 and 0 px
+
+
+def look(discs: list[Disc], lanes: int = 2, noise: float = 1.5, **changes: object) -> ViewFeatures:
+    place = camera(lanes, **changes)
+    return Eye(place, line(lanes)).look(frame(place, discs, noise), PULSE)
+
+
+def of(views: ViewFeatures, lane: int, cup: int) -> ViewFeatures:
+    return views.rows((views.lane == lane) & (views.cup == cup))
+
+
+def test_bare_belt_shows_every_cup_empty() -> None:
+    views = look([])
+    assert len(views) == 2 * 4
+    assert (views.occupancy == Occupancy.EMPTY).all()
+    assert np.isnan(views.widest_mm).all()
+
+
+@pytest.mark.parametrize("colour", [RED, YELLOW, DARK_RED])
+@pytest.mark.parametrize("diameter_px", [64.0, 90.0, 113.7])
+def test_disc_is_measured_to_half_a_millimetre_whatever_its_colour(
+    colour: tuple[float, float, float], diameter_px: float
+) -> None:
+    views = look([Disc(241.3, 78.6, diameter_px, colour)])
+    fruit = of(views, 0, 1)
+    assert fruit.occupancy[0] == Occupancy.ONE
+    assert fruit.widest_mm[0] == pytest.approx(diameter_px * 0.8, abs=0.5)
+    assert fruit.narrowest_mm[0] == pytest.approx(diameter_px * 0.8, abs=0.5)
+    assert fruit.area_mm2[0] == pytest.approx(np.pi / 4 * (diameter_px * 0.8) ** 2, rel=0.012)
+    assert (np.delete(views.occupancy, np.flatnonzero((views.lane == 0) & (views.cup == 1))) == Occupancy.EMPTY).all()
+
+
+def test_disc_belongs_to_the_cup_and_lane_it_lies_in() -> None:
+    views = look([Disc(360 + 9, 230 - 8, 90)])
+    assert of(views, 1, 0).occupancy[0] == Occupancy.ONE
+    assert (views.occupancy != Occupancy.EMPTY).sum() == 1
+
+
+def test_two_discs_that_meet_are_flagged_touching_and_both_are_there() -> None:
+    views = look([Disc(240, 80, 112), Disc(349, 80, 112)])
+    assert of(views, 0, 1).occupancy[0] == Occupancy.TOUCHING
+    assert of(views, 0, 0).occupancy[0] == Occupancy.TOUCHING
+
+
+def test_two_discs_five_millimetres_apart_do_not_touch() -> None:
+    views = look([Disc(238, 80, 112), Disc(238 + 112 + 6.25, 80, 112)])
+    assert of(views, 0, 1).occupancy[0] == Occupancy.ONE
+    assert of(views, 0, 0).occupancy[0] == Occupancy.ONE
+    assert of(views, 0, 1).widest_mm[0] == pytest.approx(89.6, abs=0.6)
+
+
+def test_disc_larger_than_a_cup_is_oversize() -> None:
+    assert of(look([Disc(240, 80, 119)]), 0, 1).occupancy[0] == Occupancy.OVERSIZE
+
+
+def test_disc_at_the_pictures_edge_is_cut() -> None:
+    assert of(look([Disc(12, 80, 90)]), 0, 3).occupancy[0] == Occupancy.CUT
+
+
+def test_small_label_on_an_empty_cup_is_no_fruit() -> None:
+    views = look([Disc(240, 80, 30, (200.0, 120.0, 40.0))])
+    assert (views.occupancy == Occupancy.EMPTY).all()
+
+
+def test_leaf_beside_a_fruit_makes_it_two_millimetres_larger_at_most() -> None:
+    leaf = (22.0, 34.0, 40.0)
+    views = look([Disc(240 + 50, 110, 34, leaf), Disc(240, 80, 90, YELLOW)])
+    assert of(views, 0, 1).widest_mm[0] == pytest.approx(72.0, abs=2.0)
+
+
+def test_perspective_is_taken_out_of_a_sphere_far_from_the_optical_centre() -> None:
+    # A sphere of 80 mm, its centre at the reference height, 400 mm off the axis along the belt: its outline is an
+    # ellipse, exactly (intersection of the tangent cone with the picture plane).
+    lens, radius, off = 1500.0, 40.0, 400.0
+    away = np.hypot(lens, off)
+    half_angle, tilt = np.arcsin(radius / away), np.arctan2(off, lens)
+    near, far = lens * np.tan(tilt - half_angle), lens * np.tan(tilt + half_angle)
+    across = 2 * radius * lens / np.sqrt(lens**2 - radius**2 + off**2 - off**2 * 1.0)
+    place = camera(1, width=1280, lens_above_mm=lens)
+    centre_px = 640.0 + (near + far) / 2 / 0.8
+    canvas = np.zeros((160 * 8, 1280 * 8), np.uint8)
+    axes = (round((far - near) / 2 / 0.8 * 8 * 64), round(across / 2 / 0.8 * 8 * 64))
+    cv2.ellipse(canvas, (round((centre_px + 0.5) * 512), round(80.5 * 512)), axes, 0, 0, 360, 255, -1, cv2.LINE_8, 6)
+    cover = cv2.resize(canvas, (1280, 160), interpolation=cv2.INTER_AREA)[:, :, None].astype(np.float32) / 255
+    picture = np.rint(np.array(BELT) * (1 - cover) + cover * np.array(RED)).astype(np.uint8)
+    pulse = Pulse(round(centre_px * 0.8))
+    views = Eye(place, line(1)).look(picture, pulse)
+    fruit = of(views, 0, 0)
+    assert fruit.widest_mm[0] == pytest.approx(80.0, abs=0.3)
+    assert fruit.narrowest_mm[0] == pytest.approx(80.0, abs=0.3)
+
+
+def test_blush_shares_of_a_face_and_of_its_negative_are_one_together() -> None:
+    place = camera(1)
+    yellow, red = frame(place, [Disc(240, 80, 90, YELLOW)]), frame(place, [Disc(240, 80, 90, RED)])
+    right = (np.arange(place.width_px) > 240)[None, :, None]
+    share = []
+    for picture in (np.where(right, red, yellow), np.where(right, yellow, red)):
+        fruit = of(Eye(place, line(1)).look(picture, PULSE), 0, 1)
+        assert fruit.skin_weight[0] == pytest.approx(1.0, abs=0.02)
+        share.append(float(fruit.blush_weight[0] / fruit.skin_weight[0]))
+    # Pixels on the border are orange and count as ground in both: half a pixel of 82 for each side, and rounding.
+    assert sum(share) == pytest.approx(1.0, abs=0.06)
+    assert share[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_extra_band_is_left_alone() -> None:
+    place = camera(1, bands=("blue", "green", "red", "nir"))
+    picture = frame(place, [Disc(240, 80, 90)])
+    with_nir = np.dstack([picture, np.full(picture.shape[:2], 77, np.uint8)])
+    plain = Eye(camera(1), line(1)).look(picture, PULSE)
+    assert np.array_equal(Eye(place, line(1)).look(with_nir, PULSE).widest_mm, plain.widest_mm, equal_nan=True)
+
+
+def test_second_look_at_the_same_frame_says_the_same() -> None:
+    place = camera(2)
+    eye = Eye(place, line(2))
+    first_frame, other = frame(place, [Disc(240, 80, 90)], 1.5), frame(place, [Disc(130, 235, 70, YELLOW)], 1.5)
+    first = eye.look(first_frame, PULSE)
+    eye.look(other, PULSE)
+    again = eye.look(first_frame, PULSE)
+    for name in ("widest_mm", "blush_weight", "dark_weight", "area_mm2"):
+        assert np.array_equal(getattr(first, name), getattr(again, name), equal_nan=True)
+
+
+@pytest.mark.parametrize("fill", [0, 1, 40, 128, 255])
+def test_uniform_frame_of_any_grey_is_looked_at_without_complaint(fill: int) -> None:
+    place = camera(2)
+    Eye(place, line(2)).look(np.full((place.height_px, place.width_px, 3), fill, np.uint8), PULSE)
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), grain=st.sampled_from([1, 3, 9, 33]), pulse=st.integers(-(10**6), 10**12))
+def test_any_picture_is_looked_at_without_complaint(seed: int, grain: int, pulse: int) -> None:
+    rng = np.random.default_rng(seed)
+    place = camera(2, width=320)
+    blocks = rng.integers(0, 256, (place.height_px // grain + 1, 320 // grain + 1, 3), dtype=np.uint8)
+    picture = np.ascontiguousarray(np.kron(blocks, np.ones((grain, grain, 1), np.uint8))[: place.height_px, :320])
+    views = Eye(place, line(2)).look(picture, Pulse(pulse))
+    seen = views.occupancy != Occupancy.EMPTY
+    assert np.isfinite(views.widest_mm[seen]).all()
+    assert (views.blush_weight[seen] <= views.skin_weight[seen] + 1e-6).all()
