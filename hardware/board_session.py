@@ -288,7 +288,7 @@ class BoardSession:
             config_crc=status.config_crc,
             pulse=self._widened(status.pulse),
             pending=status.pending,
-            gates_open=status.gates,
+            gates_open=status.gates.bit_count(),
             belt_running=bool(status.signals & wire.Status.BELT_RUNNING),
             emergency_stop=bool(status.signals & wire.Status.EMERGENCY_STOP),
         )

@@ -16,6 +16,7 @@ from grader.app.setting_up import decider
 from grader.clock import SystemClock
 from grader.domain.installation import Installation, LotMark
 from grader.domain.snapshot import Snapshot, State
+from grader.errors import DeviceError
 from grader.station.line import LineSettings
 from grader.station.shell import Station, belt_pulses
 from grader.storage.fruit_table import write_fruit_csv
@@ -89,21 +90,25 @@ class LiveRun:
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
         self._asked.landings += self._line.landings()
+        if not self._line.is_alive() and not self._faulted():
+            self.station.fault("simulated line: its process has ended; start the station again")
         return self.station.snapshot()
 
     def drain(self, reason: str, show: Callable[[Snapshot], None]) -> None:
         """Feed no more fruit, and let what is on the belt come to its outlet. Bounded by the belt's own length."""
         self.station.drain(reason)
-        if not self._line.is_alive() or self._faulted():
+        if self._faulted():
             return
-        self._line.stop_feeding()
         most_s = 3 * belt_pulses(self._settings) / self._settings.installation.line.pulses_per_s + 5.0
         deadline = time.monotonic() + most_s
-        while time.monotonic() < deadline and not self._faulted():
-            show(self.tick())
-            if self._line.wait_report(0.25) is not None:
-                break
-        self._asked.landings += self._line.landings()
+        try:
+            self._line.stop_feeding()
+            while time.monotonic() < deadline and not self._faulted():
+                show(self.tick())
+                if self._line.wait_report(0.25) is not None:
+                    break
+        except DeviceError as problem:  # the line died under us: what is decided is still kept
+            self.station.fault(str(problem))
 
     def _faulted(self) -> bool:
         return self.station.state is State.FAULTED

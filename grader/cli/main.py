@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from grader.cli.words import LANGUAGES, Language, language_of
-from grader.errors import GraderError
+from grader.cli.words import LANGUAGES, Language, language_of, say
+from grader.errors import BadFile, GraderError
 
 app = typer.Typer(
     help="An open fruit grading station.",
@@ -24,8 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console()
-errors = Console(stderr=True)
+# Names of files and lots are shown as they are: no markup is read from them, no colours are guessed.
+console = Console(markup=False, highlight=False)
+errors = Console(stderr=True, markup=False, highlight=False)
 
 Lang = Annotated[str, typer.Option("--lang", help="en or zh; your system's language if not given")]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a file, or the name of a preset")]
@@ -36,15 +37,25 @@ def run_command_line() -> int:
     try:
         status = app(standalone_mode=False)
     except GraderError as problem:
-        errors.print(f"[bold red]✗[/] {problem}", highlight=False, soft_wrap=True)
-        return 1
-    except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("stopped")
-        return 130
+        return _said(str(problem), 1)
+    except OSError as problem:  # a full disk, a file that nobody may write: the machine's own words are the best
+        return _said(f"{problem.filename or 'this machine'}: {problem.strerror or problem}", 1)
+    except typer.TyperException as problem:
+        # Without any command the help is the message, and it is on the screen already.
+        return _said(problem.format_message(), problem.exit_code) if problem.format_message() else problem.exit_code
+    except typer.Abort:
+        return _said("stopped", 130)
     return int(status) if isinstance(status, int) else 0
+
+
+def _said(problem: str, status: int) -> int:
+    errors.print(_marked("✗", problem), soft_wrap=True)
+    return status
+
+
+def _marked(mark: str, text: str) -> Text:
+    style = {"✓": "green", "!": "yellow", "✗": "bold red"}[mark]
+    return Text.assemble((mark, style), f" {text}")
 
 
 def _language(lang: str) -> Language:
@@ -95,7 +106,7 @@ def run(
     _one_of("--level", level, list(LEVELS))
     _one_of("--variety", variety, list(VARIETIES))
     asked = SimulatedRun(
-        out=out if out is not None else default_out(),
+        out=_folder(out if out is not None else default_out()),
         lanes=lanes,
         cups_per_second=cups_per_second,
         level=level,
@@ -116,7 +127,7 @@ def run(
             time.sleep(0.25)
             shown = live.tick()
             page.show(shown)
-        live.drain("Ctrl-C" if asked_to_stop() else "time is up", page.show)
+        live.drain(say(language, "asked_to_stop" if asked_to_stop() else "time_is_up"), page.show)
         live.station.stop()
         shown = live.tick()
         page.show(shown)
@@ -128,10 +139,10 @@ def run(
     )
     for miss in verdict.misses[:20]:
         where = f"lane {miss.lane} cup {miss.cup}: sent to {miss.decided}, landed in {miss.landed}"
-        console.print(f"  missed: {where} {miss.gate_outcome}", highlight=False)
-    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json", highlight=False)
+        console.print(f"  missed: {where} {miss.gate_outcome}")
+    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json")
     if shown.state is State.FAULTED:
-        errors.print(f"[bold red]✗[/] {shown.reason}", highlight=False)
+        errors.print(_marked("✗", shown.reason))
         return 1
     return 0
 
@@ -150,20 +161,19 @@ def replay(
     from grader.storage.fruit_table import read_fruit_csv
 
     expected = read_fruit_csv(check) if check is not None else None  # before `out`, which may be the same place
+    _folder(out)
     with _progress("replaying") as bar:
         result = replayed(
             recording, sheet=sheet, variety=variety, progress=lambda done, total: bar(done / max(total, 1))
         )
     for warning in result.warnings:
-        errors.print(f"[yellow]![/] {warning}", highlight=False, soft_wrap=True)
+        errors.print(_marked("!", warning), soft_wrap=True)
     fruit_csv = write_out(result, out)
     summary = result.summary
-    console.print(
-        f"{summary.fruit} fruit, {summary.fruit_per_s:.0f} fruit/s, in {fruit_csv}", highlight=False, soft_wrap=True
-    )
+    console.print(f"{summary.fruit} fruit, {summary.fruit_per_s:.0f} fruit/s, in {fruit_csv}", soft_wrap=True)
     if expected is not None:
         found, text = differences(result, expected)
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)
         return 1 if found else 0
     return 0
 
@@ -198,7 +208,7 @@ def simulate(
             nir=nir,
             progress=bar,
         )
-    console.print(f"{fruit} fruit x {passes}, {frames} frames, seed {seed}: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"{fruit} fruit x {passes}, {frames} frames, seed {seed}: {folder}", soft_wrap=True)
 
 
 @app.command()
@@ -211,7 +221,7 @@ def convert(
 
     with _progress("converting") as bar:
         converted(source, target, lambda done, total: bar(done / max(total, 1)))
-    console.print(f"{target}", highlight=False, soft_wrap=True)
+    console.print(f"{target}", soft_wrap=True)
 
 
 @app.command()
@@ -223,12 +233,11 @@ def check(files: Annotated[list[Path], typer.Argument(help="station file, sheet,
     for file in files:
         problems = problems_of(file)
         for problem in problems:
-            mark = "[yellow]![/]" if problem.warning else "[bold red]✗[/]"
-            console.print(f"{mark} {problem.text}", highlight=False, soft_wrap=True)
+            console.print(_marked("!" if problem.warning else "✗", problem.text), soft_wrap=True)
         wrong = sum(not problem.warning for problem in problems)
         bad += wrong
         if not wrong:
-            console.print(f"[green]✓[/] {file}", highlight=False, soft_wrap=True)
+            console.print(_marked("✓", str(file)), soft_wrap=True)
     return 1 if bad else 0
 
 
@@ -240,8 +249,8 @@ def calibrate(
     from grader.app.setting_up import SUGAR_MODEL, make_artefacts
 
     _one_of("NAME", name, ["sugar"])
-    make_artefacts(lambda text: console.print(text, highlight=False))
-    console.print(f"{SUGAR_MODEL}", highlight=False, soft_wrap=True)
+    make_artefacts(lambda text: console.print(text))
+    console.print(f"{SUGAR_MODEL}", soft_wrap=True)
 
 
 @app.command()
@@ -251,14 +260,28 @@ def bench(
 ) -> None:
     """Time the hot path, the step, dispatch and replay; every benchmark checks the result that it timed."""
     import msgspec
-    from bench.suite import measured
 
+    from bench.suite import left_out, measured
+
+    if json is not None:
+        _folder(json.parent)
     with _progress("benchmarks") as bar:
         numbers = measured(seconds, progress=bar)
     for key, value in numbers.items():
-        console.print(f"{key:<32} {value:12.4g}", highlight=False)
+        console.print(f"{key:<32} {value:12.4g}")
+    for missing in left_out(numbers):
+        errors.print(_marked("!", missing), soft_wrap=True)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(numbers), indent=1) + b"\n")
+
+
+def _folder(path: Path) -> Path:
+    """Made if need be, before minutes of work are spent on what would go into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadFile(path, f"cannot be a folder: {problem.strerror}", remedy="name another place") from problem
+    return path
 
 
 def _one_of(option: str, value: str, known: list[str]) -> None:

@@ -50,7 +50,10 @@ class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The board's heartbeat. `pulse` was its encoder count when it spoke; boot_id changes when it restarts."""
+    """The board's heartbeat. `pulse` was its encoder count when it spoke; boot_id changes when it restarts.
+
+    pending: commands that have not opened yet. gates_open: how many gates are open or moving.
+    """
 
     boot_id: int
     config_crc: int

@@ -126,16 +126,16 @@ class Station:
         try:
             run()
         except GraderError as problem:
-            self._fault(str(problem))
+            self.fault(str(problem))
         except Exception as problem:  # a thread of the station may not end unseen
-            self._fault(f"{type(problem).__name__}: {problem}")
+            self.fault(f"{type(problem).__name__}: {problem}")
             raise
         finally:
             if threading.current_thread() is self._threads[0]:
                 self._line_done.set()
 
-    def _fault(self, reason: str) -> None:
-        """Latch: the first reason stands, the gates close, both threads end."""
+    def fault(self, reason: str) -> None:
+        """Latch: the first reason stands, the gates close, both threads end. Only a new start undoes it."""
         with self._latch:
             if self._state is not State.FAULTED:
                 self._state, self._reason = State.FAULTED, reason
