@@ -114,7 +114,9 @@ class OutlineFinder:
         order = np.argsort(row[keep])
         row, cut, shared = (each[keep][order] for each in (row, cut, shared))
         centre, radius = np.ascontiguousarray(centre[:, order]), radius[order]
-        touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
+        touching = shared
+        if shared.any():
+            touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
         occupancy = np.where(cut, Occupancy.CUT, np.where(touching, Occupancy.TOUCHING, Occupancy.ONE))
         return Outlines(row, centre, radius, occupancy.astype(np.uint8))
 
@@ -134,7 +136,7 @@ class OutlineFinder:
             left, _, length, _ = box
             parts = round(length / pitch) if length > self._settings.touching_pitches * pitch else 1
             if parts < 2:
-                pieces.append(contour)
+                pieces.append(contour[::2])
                 boxes.append(box)
                 shared.append(False)
                 continue
@@ -173,24 +175,27 @@ def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:
 
 
 def _coarse_radius(pieces: list[Contour], centre: Floats) -> Floats:
-    """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others."""
-    n = len(pieces)
+    """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
+
+    Every second ray is looked at, and its neighbour taken to be like it: the edge itself is sought afterwards.
+    """
+    n, rays = len(pieces), N_RAYS // 2
     which = np.repeat(np.arange(n), [len(piece) for piece in pieces])
     points = np.concatenate(pieces)[:, 0].T.astype(np.float32) * COARSE + np.float32((COARSE - 1) / 2)
     x, y = points - centre.astype(np.float32)[:, which]
     away = np.sqrt(x * x + y * y)
-    turn = np.arctan2(y, x) * np.float32(N_RAYS / (2 * np.pi))
-    ray = (turn + np.float32(N_RAYS + 0.5)).astype(np.int32) % N_RAYS
-    radius = np.zeros((n, N_RAYS), np.float32)
-    np.maximum.at(radius.reshape(-1), which * N_RAYS + ray, away)
-    for _ in range(N_RAYS // 2):  # a round contour has no gap at all, a cut one a wide one
+    turn = np.arctan2(y, x) * np.float32(rays / (2 * np.pi))
+    ray = (turn + np.float32(rays + 0.25)).astype(np.int32) % rays  # the middle between a ray and its neighbour
+    radius = np.zeros((n, rays), np.float32)
+    np.maximum.at(radius.reshape(-1), which * rays + ray, away)
+    for _ in range(rays // 2):  # a round contour has no gap at all, a cut one a wide one
         gap = radius == 0
         if not gap.any():
             break
         before, after = np.roll(radius, 1, axis=1), np.roll(radius, -1, axis=1)
         met = (before > 0).astype(np.float32) + (after > 0)
         radius = np.where(gap, (before + after) / np.maximum(met, 1), radius)
-    return radius
+    return np.repeat(radius, 2, axis=1)
 
 
 _REACH = np.arange(-3, 5, dtype=np.float32)[:, None, None]
@@ -228,17 +233,20 @@ _OTHER_MATTER = 0.3
 
 
 def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int) -> Floats:
-    """Radius at which each ray first leaves what the fruit's inside looks like, (n, N_RAYS) px; `outer` if nowhere."""
-    steps, rays = len(_DEPTHS), outer.size
-    reach = outer * _DEPTHS
-    x = (reach * RAYS[0] + centre[0][:, None]).reshape(steps, rays)
-    y = (reach * RAYS[1] + centre[1][:, None]).reshape(steps, rays)
+    """Radius at which each ray first leaves what the fruit's inside looks like, (n, N_RAYS) px; `outer` if nowhere.
+
+    A leaf is wider than two rays: every second one is looked at, and speaks for its neighbour.
+    """
+    reach = outer[:, ::2] * _DEPTHS
+    steps, rays = len(_DEPTHS), reach[0].size
+    x = (reach * RAYS[0, ::2] + centre[0][:, None]).reshape(steps, rays)
+    y = (reach * RAYS[1, ::2] + centre[1][:, None]).reshape(steps, rays)
     samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     inside = samples[:_DEEP].mean(axis=0) * np.float32(_OTHER_MATTER)
     other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
     change = np.where(other.any(axis=0), np.argmax(other, axis=0), steps)
     share = np.where(change < steps, _DEPTHS[np.maximum(change - 1, 0) % steps, 0, 0], 1.0).astype(np.float32)
-    return np.asarray(outer * share.reshape(outer.shape))
+    return np.asarray(outer * np.repeat(share.reshape(len(outer), -1), 2, axis=1))
 
 
 def _waves(harmonics: int) -> Floats:
@@ -253,7 +261,7 @@ _WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAY
 _SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
 _DOUBT = np.float32(0.02)
 """Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
-_ROUNDS = 4
+_ROUNDS = 3
 
 
 def _fruit_alone(inner: Floats, outer: Floats, bulge_px: float) -> Floats:
