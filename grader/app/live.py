@@ -12,17 +12,17 @@ from pathlib import Path
 import cv2
 import msgspec
 
+from grader.app.books import JOURNAL
 from grader.app.setting_up import decider
 from grader.clock import SystemClock
+from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation, LotMark
 from grader.domain.snapshot import Snapshot, State
-from grader.errors import DeviceError
+from grader.errors import BadSettings, DeviceError
 from grader.station.line import LineSettings
 from grader.station.shell import Station, belt_pulses
-from grader.storage.fruit_table import write_fruit_csv
-from grader.storage.journal import SqliteJournal, open_journal, read_fruit, read_runs
+from grader.storage.journal import SqliteJournal, open_journal
 from grader.storage.provenance import RunInfo, software_versions
-from grader.storage.summary import Summary, summary_of, write_summary
 from hardware.gate_board import GateBoardSettings, SerialGateBoard, board_configuration
 from hardware.sim.levels import LEVELS
 from hardware.sim.line import LineSettings as SimulatedLineSettings
@@ -40,33 +40,14 @@ PICTURE_WAIT_MS = 200.0
 """A picture that comes no later than this after its trigger still shows its cups 80 ms before their decision."""
 
 
-class Miss(msgspec.Struct, frozen=True, kw_only=True):
-    """A fruit that did not land where its decision said. decided: -1 where no decision was journalled."""
-
-    lane: int
-    cup: int
-    decided: int
-    landed: int
-    gate_outcome: str
-    struck: bool
-
-
-class Refereed(msgspec.Struct, frozen=True, kw_only=True):
-    """The simulated line's verdict: fruit that landed, those that landed as decided, and every miss by name."""
-
-    landed: int
-    as_decided: int
-    share: float
-    misses: list[Miss]
-
-
 @dataclass
 class SimulatedRun:
-    """What `grader run` was asked for, on the simulated line."""
+    """What `grader run` was asked for, on the simulated line. None: as the station file says, or the reference line."""
 
     out: Path
-    lanes: int = 4
-    cups_per_second: float = 12.0
+    station: Path | None = None
+    lanes: int | None = None
+    cups_per_second: float | None = None
     level: str = "changing"
     variety: str = "Fuji"
     seed: int = 1
@@ -121,23 +102,27 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     progress: share of the simulated line's pictures that are prepared. Raises BadSettings, BadArtefact, DeviceError.
     """
     cv2.setNumThreads(1)
+    station_settings = _station_settings(asked)
+    line_asked = station_settings.installation.line
     simulated = SimulatedLineSettings(
         level=LEVELS[asked.level],
         seed=asked.seed,
         variety=VARIETIES[asked.variety],
-        lanes=asked.lanes,
-        cups_per_second=asked.cups_per_second,
+        lanes=line_asked.lanes,
+        cups_per_second=line_asked.cups_per_second,
         loop_cups=LOOP_CUPS,
     )
-    installation = _with_lot(SimulatedLine(simulated).installation, asked)
-    chosen = decider(installation, sheet=asked.sheet, variety=asked.variety)
+    installation = _with_lot(
+        _imitated(station_settings.installation, SimulatedLine(simulated).installation, asked), asked
+    )
+    chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=asked.variety)
     run = RunInfo(
         started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
     )
     clock = SystemClock()
     asked.out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
-        journal: SqliteJournal = open_journal(asked.out / "journal.sqlite", run)
+        journal: SqliteJournal = open_journal(asked.out / JOURNAL, run)
         closing.callback(journal.close)
         line = closing.enter_context(
             start_live_line(simulated, prepare=prepare_simulated_line, installation=installation)
@@ -175,51 +160,36 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         yield LiveRun(asked, chosen.settings, line, station)
 
 
-def closed_books(asked: SimulatedRun, last: Snapshot, hashes_from: Path) -> tuple[Summary, Refereed]:
-    """fruit.csv, summary.json and referee.json of a run that has ended, from its journal."""
-    records = read_fruit(hashes_from)
-    info = _run_info(hashes_from)
-    summary = summary_of(
-        records,
-        duration_s=last.elapsed_s,
-        frames_dropped=last.frames_dropped,
-        latency=last.latency,
-        versions=info.versions,
-        hashes=info.hashes,
-        seed=asked.seed,
+def _station_settings(asked: SimulatedRun) -> StationSettings:
+    """The station file's settings, or the reference line's; lanes and speed as asked for."""
+    settings = load_station(asked.station) if asked.station is not None else reference_station()
+    if asked.station is not None and settings.devices.board_port:
+        raise BadSettings(
+            asked.station,
+            f"names a gate board at {settings.devices.board_port}, but there is no driver of a real camera yet",
+            remedy="leave [devices] out to run the simulated line",
+        )
+    line = settings.installation.line
+    line = msgspec.structs.replace(
+        line, lanes=asked.lanes or line.lanes, cups_per_second=asked.cups_per_second or line.cups_per_second
     )
-    write_fruit_csv(asked.out / "fruit.csv", records)
-    write_summary(asked.out / "summary.json", summary)
-    decided = {(record.lane, record.cup): record for record in records}
-    misses = []
-    for landing in asked.landings:
-        record = decided.get((landing.lane, landing.cup))
-        if record is None or record.outlet != landing.outlet:
-            misses.append(
-                Miss(
-                    lane=landing.lane,
-                    cup=landing.cup,
-                    decided=-1 if record is None else record.outlet,
-                    landed=landing.outlet,
-                    gate_outcome="" if record is None else record.gate_outcome,
-                    struck=landing.struck,
-                )
-            )
-    landed = len(asked.landings)
-    verdict = Refereed(
-        landed=landed,
-        as_decided=landed - len(misses),
-        share=(landed - len(misses)) / landed if landed else float("nan"),
-        misses=misses,
-    )
-    (asked.out / "referee.json").write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1))
-    return summary, verdict
+    return msgspec.structs.replace(settings, installation=msgspec.structs.replace(settings.installation, line=line))
+
+
+def _imitated(wanted: Installation, simulated: Installation, asked: SimulatedRun) -> Installation:
+    """The simulated line with the gates of a station file. Raises BadSettings where the file asks for another line."""
+    if asked.station is None:
+        return simulated
+    first, second = wanted.line, simulated.line
+    if (first.pulses_per_cup, first.mm_per_pulse) != (second.pulses_per_cup, second.mm_per_pulse):
+        raise BadSettings(
+            asked.station,
+            f"cups of {first.pulses_per_cup} pulses of {first.mm_per_pulse} mm: the simulated line has others",
+            remedy=f"it has {second.pulses_per_cup} pulses of {second.mm_per_pulse} mm to a cup",
+        )
+    return msgspec.structs.replace(simulated, gates=wanted.gates, note=wanted.note)
 
 
 def _with_lot(installation: Installation, asked: SimulatedRun) -> Installation:
     lot = LotMark(name=asked.lot, grower=asked.grower, variety=asked.variety, first_cup=(0,) * installation.line.lanes)
     return msgspec.structs.replace(installation, lots=(lot,), variety=asked.variety)
-
-
-def _run_info(journal: Path) -> RunInfo:
-    return list(read_runs(journal).values())[-1]

@@ -83,8 +83,9 @@ def _progress(what: str) -> Iterator[Callable[[float], None]]:
 
 @app.command()
 def run(
-    lanes: Annotated[int, typer.Option(min=1, max=12)] = 4,
-    cups_per_second: Annotated[float, typer.Option(min=0.5, max=20.0, help="per lane")] = 12.0,
+    station: Annotated[Path | None, typer.Option(help="a station file; without one, the reference line")] = None,
+    lanes: Annotated[int | None, typer.Option(min=1, max=12, help="4 if not given")] = None,
+    cups_per_second: Annotated[float | None, typer.Option(min=0.5, max=20.0, help="per lane; 12 if not given")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="stop after so long; else Ctrl-C")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
     level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
@@ -97,7 +98,8 @@ def run(
     lang: Lang = "",
 ) -> int:
     """Run the station. Without a station file it runs the simulated line."""
-    from grader.app.live import SimulatedRun, closed_books, default_out, started
+    from grader.app.books import closed_books
+    from grader.app.live import SimulatedRun, default_out, started
     from grader.app.simulating import LEVELS, VARIETIES
     from grader.cli.page import Page, closing_report
     from grader.domain.snapshot import State
@@ -107,6 +109,7 @@ def run(
     _one_of("--variety", variety, list(VARIETIES))
     asked = SimulatedRun(
         out=_folder(out if out is not None else default_out()),
+        station=station,
         lanes=lanes,
         cups_per_second=cups_per_second,
         level=level,
@@ -131,7 +134,7 @@ def run(
         live.station.stop()
         shown = live.tick()
         page.show(shown)
-    summary, verdict = closed_books(asked, shown, asked.out / "journal.sqlite")
+    summary, verdict = closed_books(asked.out, shown, asked.landings, asked.seed)
     console.print(closing_report(summary, language))
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%})",
