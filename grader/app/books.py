@@ -29,11 +29,15 @@ class Miss(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refereed(msgspec.Struct, frozen=True, kw_only=True):
-    """The simulated line's verdict: fruit that landed, those that landed as decided, and every miss by name."""
+    """The simulated line's verdict: fruit that landed, those that landed as decided, and every miss by name.
+
+    never_landed: fruit of the journal that the referee saw leave nowhere: no fruit at all, or still on the belt.
+    """
 
     landed: int
     as_decided: int
     share: float
+    never_landed: int
     misses: list[Miss]
 
 
@@ -74,8 +78,13 @@ def refereed(records: Sequence[FruitRecord], landings: Sequence[Landing]) -> Ref
                     struck=landing.struck,
                 )
             )
+    never_landed = len(decided.keys() - {(landing.lane, landing.cup) for landing in landings})
     landed = len(landings)
     as_decided = landed - len(misses)
     return Refereed(
-        landed=landed, as_decided=as_decided, share=as_decided / landed if landed else float("nan"), misses=misses
+        landed=landed,
+        as_decided=as_decided,
+        share=as_decided / landed if landed else float("nan"),
+        never_landed=never_landed,
+        misses=misses,
     )

@@ -137,7 +137,8 @@ def run(
     summary, verdict = closed_books(asked.out, shown, asked.landings, asked.seed)
     console.print(closing_report(summary, language))
     console.print(
-        f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%})",
+        f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%}), "
+        f"{verdict.never_landed} in the journal landed nowhere",
         highlight=False,
     )
     for miss in verdict.misses[:20]:
