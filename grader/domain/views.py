@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
 
+N_CALLIPERS = 16
+"""Directions that an outline is measured in, evenly over half a turn from along the belt on; half of them is across."""
+
 
 class Occupancy(IntEnum):
     """What a cup holds in one view."""
@@ -27,10 +30,11 @@ class ViewFeatures:
     """One row per cup whose centre lies in the picture. NaN: not measurable in this view.
 
     lane (n,) int16, cup (n,) int64 cup serial, occupancy (n,) uint8 codes of `Occupancy`.
-    along_mm: where the fruit's centre is along the belt from below the lens, positive downstream.
-    widest_mm: calliper along the outline's longer principal axis. narrowest_mm: its least calliper. Both are corrected
-    for perspective.
-    across_mm: calliper across the belt, along the turning axis. area_mm2: area inside the outline.
+    along_mm, aside_mm: where the fruit's centre is from below the lens: along the belt, positive downstream, and across
+    it, positive down the picture.
+    widest_mm: calliper along the outline's longer principal axis. callipers_mm: (n, N_CALLIPERS) callipers in all
+    directions. area_mm2: area inside the outline. All as at the reference height, corrected for perspective.
+    hollow: share of the outline's convex hull that it does not fill; a fruit fills all but a hundredth.
     skin_weight: how much skin the view shows to the colour measures, 1 for a whole clean face.
     blush_weight, ground_weight: its parts that are blush and ground colour.
     ground_hue_sum_deg: CIELAB hue of the ground colour times its weight.
@@ -43,10 +47,11 @@ class ViewFeatures:
     cup: NDArray[np.int64]
     occupancy: NDArray[np.uint8]
     along_mm: Values
+    aside_mm: Values
     widest_mm: Values
-    narrowest_mm: Values
-    across_mm: Values
+    callipers_mm: Values
     area_mm2: Values
+    hollow: Values
     skin_weight: Values
     blush_weight: Values
     ground_weight: Values
@@ -57,18 +62,39 @@ class ViewFeatures:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name).shape != self.lane.shape or self.lane.ndim != 1:
-                raise ValueError(f"{field.name} has shape {getattr(self, field.name).shape}, lane {self.lane.shape}")
+            shape, n = getattr(self, field.name).shape, len(self.lane)
+            if shape != ((n, N_CALLIPERS) if field.name == "callipers_mm" else (n,)):
+                raise ValueError(f"{field.name} has shape {shape}, lane {self.lane.shape}")
 
     def __len__(self) -> int:
         return len(self.lane)
+
+    @classmethod
+    def of_empty_cups(cls, lane: NDArray[np.int16], cup: NDArray[np.int64]) -> Self:
+        """Cups in which nothing is seen; everything measured is NaN."""
+        n = len(lane)
+        measured = {
+            name: np.full((n, N_CALLIPERS) if name == "callipers_mm" else n, np.nan, np.float32)
+            for name in VIEW_COLUMNS
+        }
+        return cls(lane=lane, cup=cup, occupancy=np.full(n, Occupancy.EMPTY, np.uint8), **measured)
 
     def rows(self, pick: Any) -> Self:
         """The same record with the picked rows only."""
         return type(self)(**{field.name: getattr(self, field.name)[pick] for field in fields(self)})
 
+    def table(self) -> Values:
+        """All that was measured, (n, VIEW_WIDTH), laid out as `VIEW_COLUMNS` says: what tracking keeps of a view."""
+        return np.column_stack([getattr(self, name) for name in VIEW_COLUMNS])
 
-VIEW_VALUES: tuple[str, ...] = tuple(
-    field.name for field in fields(ViewFeatures) if field.name not in ("lane", "cup", "occupancy")
-)
-"""Names of the measured columns, in order: what tracking keeps of every view."""
+
+def _columns() -> dict[str, slice]:
+    names = [field.name for field in fields(ViewFeatures) if field.name not in ("lane", "cup", "occupancy")]
+    widths = [N_CALLIPERS if name == "callipers_mm" else 1 for name in names]
+    ends = np.cumsum(widths).tolist()
+    return {name: slice(end - width, end) for name, width, end in zip(names, widths, ends, strict=True)}
+
+
+VIEW_COLUMNS: dict[str, slice] = _columns()
+"""Where each measured value lies in a row of `ViewFeatures.table`."""
+VIEW_WIDTH = sum(at.stop - at.start for at in VIEW_COLUMNS.values())

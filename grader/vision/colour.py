@@ -1,7 +1,8 @@
 """Colour by one look-up: every colour of 15 bits is classified once, when the calibration is loaded.
 
 OpenCV packs a BGR pixel into 5 + 5 + 5 bits in a tenth of the time of an HSV conversion; radiometry, the
-colour matrix and CIELAB are folded into tables over these 32,768 codes, at the middle of each bin.
+colour matrix and CIELAB are folded into tables over these 32,768 codes, at the middle of each bin. What compares
+shades instead of naming colours looks single bands up, at their full 8 bits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from grader.domain.colour import ColourCalibration
 N_CODES = 1 << 15
 Table = NDArray[np.float32]
 
+_NOISE_COUNTS = 2.0
+
 D65_WHITE = np.array([0.95047, 1.0, 1.08883])
 SRGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -26,17 +29,17 @@ SRGB_TO_XYZ = np.array(
 
 @dataclass(frozen=True, slots=True)
 class ColourTable:
-    """What a 15-bit code means; every table is (65536,) float32, as OpenCV's 16-bit look-up wants it.
+    """What a 15-bit code means; these tables are (65536,) float32, as OpenCV's 16-bit look-up wants it.
 
     blush, ground: 1 where the colour is that of blush or of ground, 0 elsewhere (gloss, labels, grime are neither).
     ground_hue_deg: CIELAB hue angle under D65 where the colour is ground, 0 elsewhere.
-    red: linear light of the red band, 0..1.
+    log_light: (256,) float32, natural logarithm of the light (1: full scale) of a band's count.
     """
 
     blush: Table
     ground: Table
     ground_hue_deg: Table
-    red: Table
+    log_light: Table
 
 
 def linear_light(counts: NDArray[np.floating], transfer: str) -> NDArray[np.floating]:
@@ -75,8 +78,13 @@ def colour_table(calibration: ColourCalibration) -> ColourTable:
         blush=_table(blush),
         ground=_table(ground),
         ground_hue_deg=_table(hue * ground),
-        red=_table(light[:, 0]),
+        log_light=log_light(calibration.transfer),
     )
+
+
+def log_light(transfer: str) -> Table:
+    """(256,) float32: natural logarithm of the light of each count; what is darker than noise counts as noise."""
+    return np.log(linear_light(np.maximum(np.arange(256), _NOISE_COUNTS), transfer)).astype(np.float32)
 
 
 def _table(values: NDArray[np.generic]) -> Table:
@@ -95,6 +103,10 @@ def _has_wide_look_up() -> bool:
 _WIDE_LOOK_UP = _has_wide_look_up()
 
 
-def look_up(codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
-    """table[codes], (rows, columns) float32, by whichever is fastest here."""
-    return np.asarray(cv2.LUT(codes, table)) if _WIDE_LOOK_UP else np.take(table, codes)
+def look_up(codes: NDArray[np.uint16], table: Table, out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """out = table[codes], all (rows, columns), by whichever is fastest here. table: (65536,) float32."""
+    if _WIDE_LOOK_UP:
+        cv2.LUT(codes, table, dst=out)
+    else:
+        np.take(table, codes, out=out, mode="clip")  # the mode in which numpy needs no buffer; no code is out of range
+    return out

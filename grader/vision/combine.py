@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
-from grader.domain.views import VIEW_VALUES
+from grader.domain.views import VIEW_COLUMNS
+from grader.vision.axis import LieSettings, lies
 from grader.vision.face import SEEN_DEG
+from grader.vision.form import Form, forms, forms_by_views
 from grader.vision.geometry import REFERENCE_DIAMETER_MM, nearer_by
+from grader.vision.size import calliper_directions
+from grader.vision.width_map import quantile
 
 Values = NDArray[np.float64]
 
@@ -19,21 +23,28 @@ Values = NDArray[np.float64]
 class CombineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How views are weighed against each other.
 
-    widest_quantile: of the widest callipers of all views; the largest diameter across the stem-calyx axis shows in
-    nearly every view of a turning fruit, the quantile keeps a single bad outline from deciding.
-    narrowest_quantile: of the least callipers; they come down to the height in the views that show the axis in full.
-    size_offset_mm: added to both, from calibration against bodies of known size.
+    lie: how fruit lie and turn on this line.
+    doubtful_hollow: a view counts half for size when so much of its outline's hull is empty: what fills the rest is not
+    fruit alone. Fruit have 0.002 to 0.007, fruit with a leaf beside them 0.03 and more.
+    size_offset_mm: added to diameter and height, from calibration against bodies of known size.
+    hollow_share: of the volume within a fruit's outline, what its stem cavity and calyx basin take; apples.
+    turn_doubt: standard error, as a share of the turn, up to which a turn that was seen is believed.
     least_skin: of a whole face; a view that shows less says nothing about colour.
     """
 
-    widest_quantile: float = 0.80
-    narrowest_quantile: float = 0.10
+    lie: LieSettings = LieSettings()
+    doubtful_hollow: float = 0.006
     size_offset_mm: float = 0.0
+    hollow_share: float = 0.012
+    turn_doubt: float = 0.05
     least_skin: float = 0.2
 
 
 class Combined(NamedTuple):
-    """A row per fruit, (n,) float64; NaN where no view served. Names and units as in `FruitMeasurements`."""
+    """A row per fruit, (n,) float64; NaN where no view served. Names and units as in `FruitMeasurements`.
+
+    turn_deg: without its sense; NaN where outlines leave it in doubt.
+    """
 
     diameter_mm: Values
     height_mm: Values
@@ -46,9 +57,19 @@ class Combined(NamedTuple):
     defect_fraction: Values
     roundness: Values
     skin_seen: Values
+    turn_deg: Values
 
 
-_COLUMN = {name: number for number, name in enumerate(VIEW_VALUES)}
+class _Body(NamedTuple):
+    """What all outlines of a fruit say: lengths as in `Combined`; its turn per pulse, nominal where it was not seen for
+    certain, NaN where that is not stated; and the turn from frame to frame where it was."""
+
+    diameter_mm: Values
+    height_mm: Values
+    volume_ml: Values
+    roundness: Values
+    turn_rad_per_pulse: Values
+    turn_deg: Values
 
 
 def combined(
@@ -60,18 +81,21 @@ def combined(
 ) -> Combined:
     """Measurements of n fruit from up to v views each.
 
-    views: (n, v, len(VIEW_VALUES)) float32; pulses: (n, v) int64; whole: (n, v) bool, views that count.
+    views: (n, v, VIEW_WIDTH) float32, each laid out as `VIEW_COLUMNS` says; pulses: (n, v) int64; whole: (n, v) bool,
+    views that count.
     """
-    value = {name: np.where(whole, views[:, :, column], np.nan).astype(np.float64) for name, column in _COLUMN.items()}
-    widest = _quantile(value["widest_mm"], settings.widest_quantile)
-    narrowest = _quantile(value["narrowest_mm"], settings.narrowest_quantile)
-    nearer = nearer_by(camera, widest)
-    diameter = widest * nearer + settings.size_offset_mm
-    height = np.minimum(narrowest * nearer + settings.size_offset_mm, diameter)
+    most = int(np.max(np.flatnonzero(whole.any(axis=0)), initial=0)) + 1  # room is kept for more views than come
+    views, pulses, whole = views[:, :most], pulses[:, :most], whole[:, :most]
+    value = {
+        name: np.where(whole, views[:, :, at.start], np.nan).astype(np.float64)
+        for name, at in VIEW_COLUMNS.items()
+        if at.stop - at.start == 1
+    }
+    callipers_mm = np.where(whole[:, :, None], views[:, :, VIEW_COLUMNS["callipers_mm"]], np.nan).astype(np.float64)
+    body = _body(callipers_mm, value, pulses, camera, settings)
+    turn = (pulses - pulses[:, :1]) * body.turn_rad_per_pulse[:, None]
 
-    weight = np.where(
-        whole & (value["skin_weight"] >= settings.least_skin), _turn_weights(pulses, whole, diameter, camera), 0.0
-    )
+    weight = np.where(whole & (value["skin_weight"] >= settings.least_skin), _turn_weights(turn, whole), 0.0)
     skin = _sum(weight, value["skin_weight"])
     faces = weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -80,21 +104,64 @@ def combined(
         hue = np.where(ground > 0.02 * faces, _sum(weight, value["ground_hue_sum_deg"]) / ground, np.nan)
         dark = np.where(faces > 0, _sum(weight, value["dark_weight"]) / faces, np.nan)
         spots = np.where(faces > 0, np.rint(_sum(weight, value["dark_spots"]) / faces), np.nan)
-        across = _quantile(value["across_mm"], 0.5)
-    largest = _quantile(value["largest_dark_mm2"], 0.9)
-    area = dark * spheroid_area_mm2(diameter, height)
+    largest = quantile(value["largest_dark_mm2"], 0.9)
+    area = dark * spheroid_area_mm2(body.diameter_mm, body.height_mm)
     return Combined(
-        diameter_mm=diameter,
-        height_mm=height,
-        volume_ml=np.pi / 6 * diameter**2 * height / 1000.0,
+        diameter_mm=body.diameter_mm,
+        height_mm=body.height_mm,
+        volume_ml=body.volume_ml,
         blush_fraction=blush,
         ground_hue_deg=hue,
         defect_area_mm2=area,
         defect_count=np.where((area > 0) & (spots == 0), 1.0, spots),
         largest_defect_mm2=np.where(np.isnan(area), np.nan, np.minimum(largest, area)),
         defect_fraction=dark,
-        roundness=across / widest,
-        skin_seen=_skin_seen(pulses, whole, diameter, camera),
+        roundness=body.roundness,
+        skin_seen=_skin_seen(turn, whole),
+        turn_deg=body.turn_deg,
+    )
+
+
+def _body(
+    callipers_mm: Values,
+    value: dict[str, Values],
+    pulses: NDArray[np.int64],
+    camera: CameraPlace,
+    settings: CombineSettings,
+) -> _Body:
+    """Sizes and turn of n fruit from the callipers (n, v, k) of their outlines; NaN where a view does not count."""
+    if camera.turn_deg_per_pulse is None:
+        unknown = np.full(len(callipers_mm), np.nan)
+        form = forms_by_views(value["widest_mm"], callipers_mm, value["area_mm2"])
+        return _at_true_height(form, unknown, unknown, camera, settings)
+    trust = 1.0 / (1.0 + (np.maximum(value["hollow"], 0.0) / settings.doubtful_hollow) ** 2)
+    trust = np.where(np.isfinite(trust) & np.isfinite(callipers_mm).all(axis=2), trust, 0.0)
+    along_mm, aside_mm = np.nan_to_num(value["along_mm"]), np.nan_to_num(value["aside_mm"])
+    towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)
+    roughly_mm = quantile(value["widest_mm"], 0.5)
+    rolled_mm = np.where(np.isnan(roughly_mm), REFERENCE_DIAMETER_MM, roughly_mm)
+    nominal = np.radians(camera.turn_deg_per_pulse) * REFERENCE_DIAMETER_MM / rolled_mm
+    lie = lies(callipers_mm, towards, pulses, trust, nominal, settings.lie)
+    form = forms(callipers_mm, lie.towards, lie.axis, lie.trust)
+    certain = lie.turn_doubt <= settings.turn_doubt
+    turn_deg = np.where(certain, np.degrees(lie.turn_rad_per_pulse) * camera.pulses_per_frame, np.nan)
+    return _at_true_height(form, np.where(certain, lie.turn_rad_per_pulse, nominal), turn_deg, camera, settings)
+
+
+def _at_true_height(
+    form: Form, turn_rad_per_pulse: Values, turn_deg: Values, camera: CameraPlace, settings: CombineSettings
+) -> _Body:
+    """Lengths as measured at the reference height, at the height where the fruit really is."""
+    nearer = nearer_by(camera, form.diameter)
+    diameter = form.diameter * nearer + settings.size_offset_mm
+    grown = diameter / form.diameter
+    return _Body(
+        diameter_mm=diameter,
+        height_mm=form.height * nearer + settings.size_offset_mm,
+        volume_ml=(1.0 - settings.hollow_share) * form.volume * grown**3 * 1e-3,
+        roundness=form.narrowest / form.diameter,
+        turn_rad_per_pulse=turn_rad_per_pulse,
+        turn_deg=turn_deg,
     )
 
 
@@ -109,40 +176,29 @@ def spheroid_area_mm2(diameter_mm: Values, height_mm: Values) -> Values:
         return np.asarray(2 * np.pi * a**2 * (1 + (1 - e**2) / e * np.arctanh(e)))
 
 
-def _turn_rad(pulses: NDArray[np.int64], diameter_mm: Values, camera: CameraPlace) -> Values | None:
-    """How far each fruit has turned at each view, from its first row, if the camera says how fast they turn."""
-    if camera.turn_deg_per_pulse is None:
-        return None
-    per_pulse = np.radians(camera.turn_deg_per_pulse) * REFERENCE_DIAMETER_MM / diameter_mm
-    return np.asarray((pulses - pulses[:, :1]) * per_pulse[:, None])
+def _turn_weights(turn: Values, whole: NDArray[np.bool_]) -> Values:
+    """One over how often each view's face came by: skin that a second turn shows again counts once.
 
-
-def _turn_weights(
-    pulses: NDArray[np.int64], whole: NDArray[np.bool_], diameter_mm: Values, camera: CameraPlace
-) -> Values:
-    """One over how often each view's face came by: skin that a second turn shows again counts once."""
-    turn = _turn_rad(pulses, diameter_mm, camera)
-    if turn is None:
-        return whole.astype(np.float64)
+    turn: (n, v) rad from the first view; where it is not known, all views count the same.
+    """
     turn = np.where(whole, turn, np.nan)
     with np.errstate(invalid="ignore"):
         first, last = _least(turn, np.inf), -_least(-turn, np.inf)
         step = (last - first) / np.maximum(whole.sum(axis=1) - 1, 1)
         again = np.floor((last[:, None] + step[:, None] / 2 - turn) / (2 * np.pi))
         before = np.floor((turn - first[:, None] + step[:, None] / 2) / (2 * np.pi))
-    return np.where(whole & np.isfinite(turn), 1.0 / (1.0 + np.maximum(again, 0) + np.maximum(before, 0)), 0.0)
+    times = 1.0 + np.maximum(again, 0) + np.maximum(before, 0)
+    return np.where(whole, np.where(np.isfinite(times), 1.0 / times, 1.0), 0.0)
 
 
-def _skin_seen(pulses: NDArray[np.int64], whole: NDArray[np.bool_], diameter_mm: Values, camera: CameraPlace) -> Values:
-    """Share of a ball's skin shown at SEEN_DEG or less, from the nominal turn; NaN where the turn is not stated."""
-    turn = _turn_rad(pulses, diameter_mm, camera)
-    if turn is None:
-        return np.full(len(whole), np.nan)
+def _skin_seen(turn: Values, whole: NDArray[np.bool_]) -> Values:
+    """Share of a ball's skin shown at SEEN_DEG or less; NaN where the turn is not known."""
+    known = np.isfinite(turn).any(axis=1)
     turn = np.where(whole, turn, np.nan)
     with np.errstate(invalid="ignore"):
         angle = -_least(-turn, np.inf) - _least(turn, np.inf) + 2 * np.radians(SEEN_DEG)
     seen = np.minimum(angle / (2 * np.pi), 1.0) * np.sin(np.radians(SEEN_DEG))
-    return np.where(whole.any(axis=1), seen, 0.0)
+    return np.where(whole.any(axis=1), np.where(known, seen, np.nan), 0.0)
 
 
 def _least(values: Values, empty: float) -> Values:
@@ -151,15 +207,3 @@ def _least(values: Values, empty: float) -> Values:
 
 def _sum(weight: Values, values: Values) -> Values:
     return np.asarray(np.einsum("nv,nv->n", weight, np.where(np.isnan(values), 0.0, values)))
-
-
-def _quantile(values: Values, share: float) -> Values:
-    """Quantile along the views, between neighbours by a straight line, NaN left out; NaN where all are."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    known = np.isfinite(ordered).sum(axis=1)
-    place = share * np.maximum(known - 1, 0)
-    low = np.floor(place).astype(np.int64)
-    high = np.minimum(low + 1, np.maximum(known - 1, 0))
-    row = np.arange(len(values))
-    below, above = ordered[row, low], ordered[row, high]
-    return np.asarray(below + (above - below) * (place - low))

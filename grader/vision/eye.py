@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace, Line
-from grader.domain.views import VIEW_VALUES, Occupancy, ViewFeatures
+from grader.domain.views import Occupancy, ViewFeatures
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
 from grader.vision.colour import Table, colour_table, look_up
@@ -22,7 +22,7 @@ from grader.vision.face import CELL_SHARE, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEE
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
 from grader.vision.size import Sizes, sizes
-from grader.vision.spots import SpotSettings, dark_spots
+from grader.vision.spots import SpotFinder, SpotSettings
 
 SHRINK = 2
 """Pixels of the picture per pixel of the working plane, along and across."""
@@ -60,11 +60,13 @@ class Eye:
         pitch = (cup_pitch_px(camera, line) / SHRINK, camera.lane_pitch_px / SHRINK)
         self._table = colour_table(colours)
         self._small = np.empty((*shape, 3), np.uint8)
-        self._packed = np.empty((*shape, 2), np.uint8)
         self._belt = BeltDistance(shape, settings.belt)
         self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, settings.outline)
         most_cups = line.lanes * (int(camera.width_px / cup_pitch_px(camera, line)) + 2)
         self._faces = FaceSampler(most_cups)
+        self._spots = SpotFinder(most_cups, self._table.log_light, settings.spots)
+        self._codes = np.empty((most_cups * N_ROWS, N_COLUMNS, 2), np.uint8)
+        self._looked_up = np.empty((most_cups * N_ROWS, N_COLUMNS), np.float32)
         self._strip_rows = self._rows_between_lanes()
 
     def _rows_between_lanes(self) -> NDArray[np.int64]:
@@ -82,10 +84,10 @@ class Eye:
         self.shrink(pixels)
         outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
-            return laid_into_cups(cups, outlines, {name: np.empty(0, np.float32) for name in VIEW_VALUES})
+            return ViewFeatures.of_empty_cups(cups.lane, cups.cup)
         size = sizes(outlines, self.camera, SHRINK)
-        codes = self.faces(outlines)
-        found = {**size._asdict(), **self.skin(codes), **self.spots(codes, size)}
+        faces = self.faces(outlines)
+        found = {**size._asdict(), **self.skin(faces), **self.spots(faces, size)}
         return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
@@ -105,44 +107,44 @@ class Eye:
         x_px, y_px = (cups.x_px + 0.5) / SHRINK - 0.5, (cups.y_px + 0.5) / SHRINK - 0.5
         return self._outlines.find(distance, CupsInView(cups.lane, cups.cup, x_px, y_px))
 
-    def faces(self, outlines: Outlines) -> NDArray[np.uint16]:
-        """Colour codes on the grid of every fruit's face, fruit below fruit."""
-        cv2.cvtColor(self._small, cv2.COLOR_BGR2BGR555, dst=self._packed)
-        return self._faces.sample(self._packed.view(np.uint16)[:, :, 0], outlines)
+    def faces(self, outlines: Outlines) -> NDArray[np.uint8]:
+        """Blue, green, red on the grid of every fruit's face, fruit below fruit."""
+        return self._faces.sample(self._small, outlines)
 
-    def skin(self, codes: NDArray[np.uint16]) -> dict[str, NDArray[np.float32]]:
+    def skin(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The colour columns of `ViewFeatures`."""
-        blush, ground = self._face_sum(codes, self._table.blush), self._face_sum(codes, self._table.ground)
+        cv2.cvtColor(faces, cv2.COLOR_BGR2BGR555, dst=self._codes[: len(faces)])
+        codes = self._codes[: len(faces)].view(np.uint16)[:, :, 0]
+        blush, ground = self._face_mean(codes, self._table.blush), self._face_mean(codes, self._table.ground)
         return {
             "skin_weight": blush + ground,
             "blush_weight": blush,
             "ground_weight": ground,
-            "ground_hue_sum_deg": self._face_sum(codes, self._table.ground_hue_deg),
+            "ground_hue_sum_deg": self._face_mean(codes, self._table.ground_hue_deg),
         }
 
-    def spots(self, codes: NDArray[np.uint16], size: Sizes) -> dict[str, NDArray[np.float32]]:
+    def spots(self, faces: NDArray[np.uint8], size: Sizes) -> dict[str, NDArray[np.float32]]:
         """The columns of `ViewFeatures` about dark spots."""
-        spots = dark_spots(look_up(codes, self._table.red).reshape(-1, N_ROWS, N_COLUMNS), self.settings.spots)
+        spots = self._spots.find(faces)
         cell_mm2 = np.float32(CELL_SHARE * np.pi) * size.widest_mm**2
         return {
-            "dark_weight": spots.dark.reshape(-1, _WEIGHT.size) @ _WEIGHT,
+            "dark_weight": spots.share,
             "dark_spots": spots.passing,
             "largest_dark_mm2": spots.largest_cells * cell_mm2,
         }
 
-    def _face_sum(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
-        return np.asarray(look_up(codes, table).reshape(-1, _WEIGHT.size) @ _WEIGHT)
+    def _face_mean(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
+        looked_up = look_up(codes, table, self._looked_up[: len(codes)])
+        return np.asarray(looked_up.reshape(-1, _WEIGHT.size) @ _WEIGHT)
 
 
 def laid_into_cups(
     cups: CupsInView, outlines: Outlines, found: dict[str, NDArray[np.float32]], oversize_mm: float = np.inf
 ) -> ViewFeatures:
     """What was found, laid into the rows of the cups that hold it; all other cups are empty."""
-    n = len(cups.cup)
-    columns = {name: np.full(n, np.nan, np.float32) for name in found}
-    for name, values in found.items():  # 12 columns, not fruit
-        columns[name][outlines.row] = values
+    views = ViewFeatures.of_empty_cups(cups.lane, cups.cup)
+    for name, values in found.items():  # 13 columns, not fruit
+        getattr(views, name)[outlines.row] = values
     too_large = (outlines.occupancy == Occupancy.ONE) & (found["widest_mm"] > oversize_mm)
-    occupancy = np.full(n, Occupancy.EMPTY, np.uint8)
-    occupancy[outlines.row] = np.where(too_large, Occupancy.OVERSIZE, outlines.occupancy)
-    return ViewFeatures(lane=cups.lane, cup=cups.cup, occupancy=occupancy, **columns)
+    views.occupancy[outlines.row] = np.where(too_large, Occupancy.OVERSIZE, outlines.occupancy)
+    return views

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from grader.vision.outline import N_RAYS, Outlines
 
-N_ROWS = 36
-N_COLUMNS = 36
+N_ROWS = 24
+N_COLUMNS = 24
 SEEN_DEG = 65.0
 """Skin counts as seen at this angle from its normal, or less (recording format, words of measurement)."""
 
@@ -38,17 +38,17 @@ _RAY = np.rint(np.arctan2(_UNIT_Y, _UNIT_X) * (N_RAYS / (2 * np.pi))).astype(np.
 
 
 class FaceSampler:
-    """Takes 15-bit colour codes on the grid of every outlined fruit. Buffers are made once."""
+    """Takes colours on the grid of every outlined fruit. Buffers are made once."""
 
     def __init__(self, most_cups: int) -> None:
         shape = (most_cups * N_ROWS, N_COLUMNS)
         self._x = np.empty(shape, np.float32)
         self._y = np.empty(shape, np.float32)
         self._radius = np.empty(shape, np.float32)
-        self._codes = np.empty(shape, np.uint16)
+        self._colours = np.empty((*shape, 3), np.uint8)
 
-    def sample(self, codes: NDArray[np.uint16], outlines: Outlines) -> NDArray[np.uint16]:
-        """(m * N_ROWS, N_COLUMNS) uint16, fruit below fruit; a view valid until the next call.
+    def sample(self, picture: NDArray[np.uint8], outlines: Outlines) -> NDArray[np.uint8]:
+        """(m * N_ROWS, N_COLUMNS, 3) uint8, fruit below fruit; a view valid until the next call.
 
         The grid is laid into the outline along its rays: where a body is no sphere, its grid bulges with it.
         """
@@ -61,11 +61,11 @@ class FaceSampler:
         x += outlines.centre[0][:, None]
         y += outlines.centre[1][:, None]
         cv2.remap(
-            codes,
+            picture,
             self._x[:rows],
             self._y[:rows],
             cv2.INTER_NEAREST,
-            dst=self._codes[:rows],
+            dst=self._colours[:rows],
             borderMode=cv2.BORDER_REPLICATE,
         )
-        return self._codes[:rows]
+        return self._colours[:rows]

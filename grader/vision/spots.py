@@ -1,7 +1,13 @@
 """Dark spots on the face of a fruit: the first measure of defects, blind to their names.
 
-The red band is looked at: blush leaves it nearly alone, while bruises, scars, scab and rot darken it.
-A spot is skin much darker than a smooth surface laid over its surroundings.
+Blush and shading darken skin too, so both are taken out first. A pigment dims every band in its own proportion
+(Beer-Lambert's law), so what blush takes from the red band stands in a fixed proportion to what it takes from the green
+one, and the fruit of the frame show that proportion themselves. What remains is compared with a smooth surface laid
+over each face. Logarithms of light are used throughout: a share of light is then a step, wherever it starts from.
+
+Two kinds of natural darkness are left out. What runs along the rim of the seen face is shade of the limb, or a
+hollow half turned away. And what darkens gradually towards a deep middle is a hollow itself, the stem cavity or the calyx
+basin: it is dark because little light falls into it, while a lesion is dark up to its edge.
 """
 
 from __future__ import annotations
@@ -13,124 +19,206 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.vision.colour import look_up
 from grader.vision.face import FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN
 
-_KNOTS = 5
+Plane = NDArray[np.float32]
 
 
 class SpotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """darker_than: share of the surroundings' red light below which skin is a dark spot.
-    least_share: how far below the bowl of light on the whole face a place's surroundings may lie.
-    least_light: in deeper shadow (of full scale) nothing is said about the skin.
-    least_cells: a smaller spot is a lenticel or noise (a cell is about 2.5 mm wide on a fruit of 80 mm)."""
+    """Which cells of a face are a spot (a cell is about 3 x 4 mm on a fruit of 80 mm).
 
-    darker_than: float = 0.70
-    least_share: float = 0.8
-    least_light: float = 0.02
-    least_cells: int = 3
+    darker_by: share of its surroundings' light that a spot lacks. least_cells: a smaller one is noise or a lenticel.
+    rim_share: a spot with more of its cells than this at the rim of the face is shade.
+    hollow_cells: least and most cells of a hollow. hollow_darker_by: share of light that its darkest cell lacks at
+    least. hollow_evenness: its mean darkness over its greatest at most, as logarithms.
+    """
+
+    darker_by: float = 0.13
+    least_cells: int = 2
+    rim_share: float = 0.13
+    hollow_cells: tuple[int, int] = (4, 64)
+    hollow_darker_by: float = 0.45
+    hollow_evenness: float = 0.6
 
 
 class Spots(NamedTuple):
-    """dark: (m, N_ROWS, N_COLUMNS) bool, without what is too small. passing: (m,) float32, the spots' share of a
-    pass through the middle of the face. largest_cells: (m,) float32, cells of the largest spot."""
+    """What the m faces of a frame show.
+
+    dark: (m, N_ROWS, N_COLUMNS) bool, cells of spots. share: (m,) float32, their share of the face, each longitude
+    weighed by how near it is to the middle. passing: (m,) float32, spots that pass the middle in this view: over a
+    whole turn it adds up to one for each, however many views show it. largest_cells: (m,) float32.
+    """
 
     dark: NDArray[np.bool_]
-    passing: NDArray[np.float32]
-    largest_cells: NDArray[np.float32]
+    share: Plane
+    passing: Plane
+    largest_cells: Plane
 
 
-def _passing_weight() -> NDArray[np.float32]:
-    """(N_COLUMNS,) float32: a smooth window over the middle of the face whose mean over a whole turn is 1.
+_PASSING_DEG = 50.0
+_WINDOW = np.maximum(np.cos(np.radians(LONGITUDE_DEG * (90 / _PASSING_DEG))), 0)
+"""(N_COLUMNS,): a longitude counts while it passes the middle; towards the limb spots are drawn out and shaded."""
+_STEP_DEG = float(LONGITUDE_DEG[1] - LONGITUDE_DEG[0])
+_PASSING = (_WINDOW * (360.0 / (_WINDOW.sum() * _STEP_DEG))).astype(np.float32)  # its mean over a whole turn is 1
 
-    A spot adds the window's height at its own longitude; over a whole turn it adds up to one spot, however many
-    views show it.
-    """
-    window = np.maximum(np.cos(np.radians(LONGITUDE_DEG * 2)), 0)
-    step_deg = LONGITUDE_DEG[1] - LONGITUDE_DEG[0]
-    return np.asarray(window * 360.0 / (window.sum() * step_deg), np.float32)
+_COUNTED = SEEN.copy()
+_COUNTED[-1] = False  # keeps the spots of one fruit apart from the next one's, whose face follows below
+_RIM = (_COUNTED & ~cv2.erode(_COUNTED.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0).astype(bool)).ravel()
+_WEIGHT = (_COUNTED * _WINDOW / (_COUNTED * _WINDOW).sum()).astype(np.float32).ravel()
+_COUNTED = _COUNTED.ravel()
 
-
-_PASSING = _passing_weight()
-
-
-def _hat_functions(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Means over `_KNOTS` overlapping stretches of n cells, and straight lines between them: (k, n) and (n, k)."""
-    knots = (np.arange(_KNOTS) + 0.5) * n / _KNOTS - 0.5
-    cells = np.arange(n)
-    hat = np.maximum(1 - np.abs(cells[None, :] - knots[:, None]) * _KNOTS / n, 0)
-    outer = np.where((cells < knots[0]) | (cells > knots[-1]))[0]
-    lay = hat.copy()
-    lay[0, outer[outer < knots[0]]] = 1.0
-    lay[-1, outer[outer > knots[-1]]] = 1.0
-    return (hat / hat.sum(axis=1, keepdims=True)).astype(np.float32), lay.T.astype(np.float32)
+_CELLS = N_ROWS * N_COLUMNS
+_BLOCK = 3
+"""Surfaces are laid through means of blocks of 3 x 3 cells: they are smooth, and noise is not."""
+_BLOCKS = (N_ROWS // _BLOCK, N_COLUMNS // _BLOCK)
 
 
-_GATHER, _LAY = _hat_functions(N_ROWS)
-_MEANS = np.kron(_GATHER, _GATHER).T.copy()  # (cells, knots): local means of a face
-_SURFACE = np.kron(_LAY, _LAY).T.copy()  # (knots, cells): straight lines between them
+def _second_degree(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """(places, 6): the terms of a surface of second degree over a face of so many rows and columns."""
+    y, x = (axis.ravel() for axis in np.meshgrid(*((np.arange(n) + 0.5) / n * 2 - 1 for n in shape), indexing="ij"))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
-def _bowls() -> NDArray[np.float32]:
-    """(knots, knots): projects local means onto the nearest surface of second degree: how light shades a ball."""
-    y, x = (axis.ravel() for axis in np.mgrid[-1 : 1 : _KNOTS * 1j, -1 : 1 : _KNOTS * 1j])
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    return np.asarray(terms @ np.linalg.pinv(terms), np.float32).T.copy()
+_FIT = np.linalg.pinv(_second_degree(_BLOCKS)).T.astype(np.float32)  # (blocks, 6): blocks to terms
+_LAY = _second_degree(_BLOCKS).T.astype(np.float32)  # (6, blocks): terms to blocks
+_LAY_FINE = _second_degree((N_ROWS, N_COLUMNS)).T.astype(np.float32)  # (6, cells)
 
-
-_BOWL = _bowls()
-
-
-def _surroundings(red: NDArray[np.float32], least_share: float) -> NDArray[np.float32]:
-    """A smooth surface through each face, (m, cells), from (m, cells) float32 light.
-
-    No local mean may fall below a share of the bowl that shading makes of the whole face: a large spot does not take
-    its own surroundings down with it. The bowl is laid twice, so that the spot does not take it down either.
-    """
-    means = red @ _MEANS
-    for _ in range(2):
-        means = np.maximum(means, (means @ _BOWL) * np.float32(least_share))
-    return np.asarray(means @ _SURFACE)
-
-
-_BALL = (FACING / FACING.mean()).reshape(-1)
-_BALL_COUNTS = 4
+_BALL = cv2.resize(np.log(FACING), _BLOCKS[::-1], interpolation=cv2.INTER_AREA).ravel()
+_BALL -= np.median(_BALL)
+_BALL_FACES = 4
 """Faces that the shading of a matt ball is worth: with few fruit in the frame it is the better guess."""
 
+_SHADE, _GLOSS = np.float32(-0.3), np.float32(0.15)
+"""What lies farther below or above a face's median is no skin to lay a surface through (spots; gloss, labels)."""
+_NEAR = np.float32(0.1)
+"""So far from the first surface a block still pulls the second one."""
 
-def _evened(red: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Faces (m, cells) with the light's own pattern taken out: what all fruit of the frame have in common.
+_USUAL_PROPORTION = 0.15
+_DOUBT = 0.05
+"""Proportion of a red pigment that was measured on apples' anthocyanin, and variance of log green (blush or none: 1 and
+more) below which a frame's own proportion counts for less than the usual one: fruit without blush show none."""
+_LEAST_PROPORTION, _MOST_PROPORTION = 0.05, 0.5
+_SPARSE = 4
+"""Every so many cells along and down are enough to see the proportion."""
 
-    Light and camera stand still and fruit turn beneath them, so the mean of many faces shows the light and no spot.
+
+class SpotFinder:
+    """Finds dark spots on the faces of a frame. Buffers are made once."""
+
+    def __init__(self, most_cups: int, log_light: Plane, settings: SpotSettings) -> None:
+        """log_light: (256,) float32, natural logarithm of the light of a count."""
+        self._log_light, self._settings = log_light, settings
+        self._least_darkness = _as_step(settings.darker_by)
+        rows = most_cups * N_ROWS
+        self._green_red = np.empty((rows, N_COLUMNS, 2), np.uint8)
+        self._log_without_blush = np.empty((256, 256), np.float32)
+        self._light = np.empty((rows, N_COLUMNS), np.float32)
+        self._darkness = np.empty((most_cups, _CELLS), np.float32)
+        self._dark = np.empty((most_cups, _CELLS), np.bool_)
+        self._labels = np.empty((rows, N_COLUMNS), np.uint16)
+
+    def find(self, faces: NDArray[np.uint8]) -> Spots:
+        """Dark spots of m fruit. faces: (m * N_ROWS, N_COLUMNS, 3) uint8 blue, green, red.
+
+        The mask in the result is valid until the next call.
+        """
+        m = len(faces) // N_ROWS
+        light = self._without_blush(faces)
+        darkness = _surroundings(light, self._darkness[:m])
+        darkness -= light
+        dark = np.greater(darkness, self._least_darkness, out=self._dark[:m])
+        dark &= _COUNTED
+        mosaic = dark.reshape(-1, N_COLUMNS).view(np.uint8)
+        n, labels = cv2.connectedComponents(mosaic, self._labels[: len(faces)], 8, cv2.CV_16U)
+        return _judged(dark, darkness, n, labels, self._settings)
+
+    def _without_blush(self, faces: NDArray[np.uint8]) -> Plane:
+        """(m, cells) log of red light as it would be without the red pigment."""
+        # Green and red side by side make one number of 16 bits, red its high byte: so both are looked up at once, at
+        # their full depth. Of five bits, as colours are looked up, one would be 16 % of the light of a dark fruit.
+        green_red, light = self._green_red[: len(faces)], self._light[: len(faces)]
+        cv2.mixChannels([faces], [green_red], [1, 0, 2, 1])
+        step = np.float32(_red_per_green(green_red, self._log_light)) * self._log_light
+        np.subtract(self._log_light[:, None], step, out=self._log_without_blush)
+        look_up(green_red.view("<u2")[:, :, 0], self._log_without_blush.ravel(), light)
+        return light.reshape(-1, _CELLS)
+
+
+def _as_step(share: float) -> np.float32:
+    """A share of light that is missing as a step of the logarithm."""
+    return np.float32(-np.log1p(-share))
+
+
+def _red_per_green(green_red: NDArray[np.uint8], log_light: Plane) -> float:
+    """What a pigment takes from red over what it takes from green, both as logarithms: the slope of the cells' red over
+    their green, once faces' own levels and the light's pattern are gone."""
+    few = green_red.reshape(-1, N_ROWS, N_COLUMNS, 2)[:, _SPARSE // 2 :: _SPARSE, _SPARSE // 2 :: _SPARSE]
+    green, red = (log_light.take(few[..., band]).reshape(len(few), -1) for band in (0, 1))
+    red -= np.median(red, axis=1, keepdims=True)
+    skin = (np.abs(red + np.float32(0.2)) < 0.5).astype(np.float32)  # neither gloss nor a deep spot
+    for axis in (1, 0):
+        counted = np.maximum(skin.sum(axis=axis, keepdims=True), 1)
+        red -= (red * skin).sum(axis=axis, keepdims=True) / counted
+        green -= (green * skin).sum(axis=axis, keepdims=True) / counted
+    green *= skin
+    doubt = _DOUBT * green.size
+    slope = (float(np.vdot(green, red)) + doubt * _USUAL_PROPORTION) / (float(np.vdot(green, green)) + doubt)
+    return min(max(slope, _LEAST_PROPORTION), _MOST_PROPORTION)
+
+
+def _surroundings(light: Plane, out: Plane) -> Plane:
+    """(m, cells) log light to be expected: the face's level, the pattern that all fruit of the frame have in common
+    (light and camera stand still and fruit turn beneath them), and a surface of second degree for the face itself.
+
+    The surface is laid twice, the second time only through what lies near the first: spots do not take it down.
     """
-    level = red.mean(axis=1, keepdims=True)
-    pattern = (red / np.maximum(level, np.float32(1e-6))).sum(axis=0) + _BALL_COUNTS * _BALL
-    return np.asarray(red * ((len(red) + _BALL_COUNTS) / pattern))
+    m = len(light)
+    size = (_BLOCKS[1], m * _BLOCKS[0])
+    blocks = cv2.resize(light.reshape(-1, N_COLUMNS), size, interpolation=cv2.INTER_AREA).reshape(m, -1)
+    level = np.median(blocks, axis=1, keepdims=True)
+    blocks = blocks - level
+    pattern = (np.clip(blocks, _SHADE, _GLOSS).sum(axis=0) + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
+    blocks -= pattern
+    first = np.clip(blocks, _SHADE, _GLOSS) @ _FIT @ _LAY
+    terms = np.clip(blocks, first - _NEAR, first + _NEAR) @ _FIT
+    terms[:, :1] += level
+    fine = cv2.resize(pattern.reshape(_BLOCKS), (N_COLUMNS, N_ROWS), interpolation=cv2.INTER_LINEAR)
+    np.matmul(terms, _LAY_FINE, out=out)
+    out += fine.ravel()
+    return out
 
 
-def dark_spots(red: NDArray[np.float32], settings: SpotSettings) -> Spots:
-    """Dark spots of faces. red: (m, N_ROWS, N_COLUMNS) float32 linear light."""
-    m = len(red)
-    largest, passing = np.zeros(m, np.float32), np.zeros(m, np.float32)
-    even = _evened(red.reshape(m, -1))
-    surroundings = _surroundings(even, settings.least_share)
-    lit = surroundings >= settings.least_light
-    surroundings *= np.float32(settings.darker_than)
-    dark = ((even < surroundings) & lit).reshape(red.shape)
-    dark &= SEEN
-    dark[:, -1] = False  # keeps fruit apart in the mosaic below
-    n_dark = np.count_nonzero(dark.reshape(m, -1), axis=1)
-    some = np.flatnonzero(n_dark >= settings.least_cells)
-    spotted = dark[some]
-    if len(some):
-        mosaic = spotted.reshape(-1, N_COLUMNS).view(np.uint8)
-        _, labels, stats, middles = cv2.connectedComponentsWithStats(mosaic, connectivity=8, ltype=cv2.CV_16U)
-        cells = stats[:, cv2.CC_STAT_AREA]
-        big = cells >= settings.least_cells
-        big[0] = False
-        spotted &= big[labels].reshape(spotted.shape)
-        owner = some[stats[big, cv2.CC_STAT_TOP] // N_ROWS]
-        np.maximum.at(largest, owner, cells[big].astype(np.float32))
-        np.add.at(passing, owner, _PASSING[np.rint(middles[big, 0]).astype(np.int64)])
-    dark[:] = False
-    dark[some] = spotted
-    return Spots(dark, passing, largest)
+def _judged(
+    dark: NDArray[np.bool_], darkness: Plane, n: int, labels: NDArray[np.uint16], settings: SpotSettings
+) -> Spots:
+    """Connected dark cells, judged one by one. dark, darkness: (m, cells); labels: as many, 0 to n - 1."""
+    m = len(dark)
+    at = np.flatnonzero(dark)
+    label, place = labels.ravel()[at], at % _CELLS
+    depth = darkness.ravel()[at]
+    cells = np.bincount(label, minlength=n)
+    some = np.maximum(cells, 1)
+    deepest = np.zeros(n, np.float32)
+    np.maximum.at(deepest, label, depth)
+    mean = np.bincount(label, depth, n) / some
+    at_rim = np.bincount(label, _RIM[place], n) / some
+    least, most = settings.hollow_cells
+    hollow = (cells >= least) & (cells <= most) & (mean < settings.hollow_evenness * deepest)
+    hollow &= deepest > _as_step(settings.hollow_darker_by)
+    is_spot = (cells >= settings.least_cells) & (at_rim < settings.rim_share) & ~hollow
+    spot = np.flatnonzero(is_spot)
+
+    kept = is_spot[label]
+    dark.ravel()[at] = kept
+    owner = np.zeros(n, np.int64)
+    owner[label] = at // _CELLS
+    middle = np.rint(np.bincount(label, place % N_COLUMNS, n)[spot] / cells[spot]).astype(np.int64)
+    largest = np.zeros(m, np.float32)
+    np.maximum.at(largest, owner[spot], cells[spot].astype(np.float32))
+    return Spots(
+        dark=dark.reshape(m, N_ROWS, N_COLUMNS),
+        share=np.bincount(at[kept] // _CELLS, _WEIGHT[place[kept]], m).astype(np.float32),
+        passing=np.bincount(owner[spot], _PASSING[middle], m).astype(np.float32),
+        largest_cells=largest,
+    )

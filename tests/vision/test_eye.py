@@ -41,7 +41,7 @@ def test_disc_is_measured_to_half_a_millimetre_whatever_its_colour(
     fruit = of(views, 0, 1)
     assert fruit.occupancy[0] == Occupancy.ONE
     assert fruit.widest_mm[0] == pytest.approx(diameter_px * 0.8, abs=0.5)
-    assert fruit.narrowest_mm[0] == pytest.approx(diameter_px * 0.8, abs=0.5)
+    assert fruit.callipers_mm[0].min() == pytest.approx(diameter_px * 0.8, abs=0.5)
     assert fruit.area_mm2[0] == pytest.approx(np.pi / 4 * (diameter_px * 0.8) ** 2, rel=0.012)
     assert (np.delete(views.occupancy, np.flatnonzero((views.lane == 0) & (views.cup == 1))) == Occupancy.EMPTY).all()
 
@@ -103,7 +103,7 @@ def test_perspective_is_taken_out_of_a_sphere_far_from_the_optical_centre() -> N
     views = Eye(place, line(1)).look(picture, pulse)
     fruit = of(views, 0, 0)
     assert fruit.widest_mm[0] == pytest.approx(80.0, abs=0.3)
-    assert fruit.narrowest_mm[0] == pytest.approx(80.0, abs=0.3)
+    assert fruit.callipers_mm[0].min() == pytest.approx(80.0, abs=0.3)
 
 
 def test_blush_shares_of_a_face_and_of_its_negative_are_one_together() -> None:
