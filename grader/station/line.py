@@ -14,14 +14,19 @@ from typing import NamedTuple
 from grader.domain.artefacts import SugarModel
 from grader.domain.colour import ColourCalibration
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, GateCommand
-from grader.domain.frames import NO_READINGS, Frame, Readings
+from grader.domain.flags import Flag
+from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.fruit import FruitMeasurements
-from grader.domain.installation import Installation, LotMark
+from grader.domain.installation import CameraPlace, Installation, LotMark
 from grader.domain.records import records_from, rounded
 from grader.grading.allocate import Allocation, allocate
 from grader.grading.compiled import CompiledSheet
 from grader.grading.judge import grade, reasons
-from grader.tracking.track import TrackSettings, TrackState, decide, frame_flags, join, new_track, observe, touch
+from grader.tracking.belt import Place, advance, follow
+from grader.tracking.readings import join
+from grader.tracking.settings import TrackSettings
+from grader.tracking.state import TrackState, new_track, where_to_run
+from grader.tracking.track import close_seen, decide, flag_all, flag_blind, observe, touch
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
@@ -39,9 +44,14 @@ class LineSettings:
     sugar: SugarModel | None = None
     colours: ColourCalibration = ColourCalibration()
     eye: EyeSettings = EyeSettings()
-    track: TrackSettings = TrackSettings()
+    track: TrackSettings = TrackSettings()  # noqa: RUF009  frozen, as the others are
     combine: CombineSettings = CombineSettings()
     camera: str = "top"
+
+    @property
+    def camera_place(self) -> CameraPlace:
+        """The camera that this line looks through."""
+        return self.installation.cameras[self.camera]
 
 
 @dataclass(slots=True)
@@ -61,13 +71,18 @@ class Step(NamedTuple):
     commands: list[GateCommand]
     records: list[FruitRecord]
 
+    def extend(self, later: Step) -> None:
+        """Add what a later step decided."""
+        self.commands.extend(later.commands)
+        self.records.extend(later.records)
+
 
 def new_line(settings: LineSettings) -> LineState:
-    """An empty belt. Raises ValueError for an installation that the line cannot work with."""
+    """An empty belt. Raises BadSettings for an installation that the line cannot work with."""
     installation = settings.installation
     return LineState(
-        eye=Eye(installation.cameras[settings.camera], installation.line, settings.colours, settings.eye),
-        track=new_track(installation),
+        track=new_track(installation, settings.camera_place, settings.track),
+        eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
         allocation=Allocation.fresh(settings.sheet.outlets, installation.line.lanes),
     )
 
@@ -81,41 +96,64 @@ def step(
 ) -> Step:
     """Move the line on to a frame, or without one to a pulse, and decide every fruit that is due there.
 
-    frame: the next picture, or one that was announced and lost (`pixels` None). readings: what the sensors said
-    since the last step, up to about this pulse. pulse: where the belt is; the frame's own if not given.
+    frame: the next picture, or one that was announced and lost (`pixels` None); of another camera than the line's own
+    only its pulse counts. readings: what the sensors said since the last step, up to about this pulse. pulse: where the
+    belt is; the frame's own if not given. Raises ValueError without a frame and a pulse.
+
+    Nothing that a device says raises: it becomes a flag. When the encoder jumps, everything on the belt is decided with
+    the flag PULSE_JUMP; fruit in view at that moment come again under the new count, flagged too: a fruit twice is
+    better than a fruit lost.
     """
-    if pulse is None:
-        if frame is None:
-            raise ValueError("a step needs a frame or a pulse")
-        pulse = frame.pulse
-    join(state.track, readings, settings.installation)
-    fruit = decide(
-        state.track,
-        pulse,
-        settings.installation,
-        camera=settings.camera,
-        sugar=settings.sugar,
-        settings=settings.track,
-        combine=settings.combine,
-    )
-    if frame is not None:
-        _see(settings, state, frame)
-    return _judged(settings, state, fruit)
+    if frame is not None and frame.camera != settings.camera:
+        pulse = frame.pulse if pulse is None else pulse
+        frame = None
+    if frame is None and pulse is None:
+        raise ValueError("a step needs a frame or a pulse")
+    track, result = state.track, Step(state, [], [])
+    place = None if frame is None else _follow(settings, track, frame)
+    if place is not None and place.jumped:
+        result.extend(_judged(settings, state, _closed(settings, track, all_cups=True)))
+    if pulse is not None and advance(track.belt, pulse, track.course.reach):
+        flag_all(track, Flag.PULSE_JUMP)
+    join(track, readings)
+    result.extend(_judged(settings, state, _closed(settings, track)))
+    if frame is not None and place is not None and place.believed:
+        _see(settings, state, frame, place)
+    return result
+
+
+def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_READINGS) -> Step:
+    """After the last frame the belt runs on until every fruit has been decided about.
+
+    readings: all that the sensors said after the last step. They move the belt as they come: they may speak of cups
+    that no frame showed. Those too far from all others to be true are left.
+    """
+    track = state.track
+    result = Step(state, [], [])
+    left: list[Weighing | Scan] = sorted([*readings.weighings, *readings.scans], key=lambda said: said.pulse)
+    for said in left:  # a step per reading: after the last frame they are a few dozen
+        belt = track.belt.pulse
+        if belt is None or said.pulse - belt <= track.course.reach:
+            only = Readings(weighings=(said,)) if isinstance(said, Weighing) else Readings(scans=(said,))
+            result.extend(step(settings, state, None, only, said.pulse))
+        else:
+            track.ignored_readings += 1
+    result.extend(step(settings, state, None, pulse=last_pulse(settings, state)))
+    return result
 
 
 def last_pulse(settings: LineSettings, state: LineState) -> Pulse:
     """Where the belt has to run for everything that is on its way to be decided."""
-    line, gates = settings.installation.line, settings.installation.gates
-    farthest = int(state.track.cup.max(initial=0))
-    return Pulse(farthest * line.pulses_per_cup + pulses_from_mm(gates.decision_mm, line.mm_per_pulse))
+    end = where_to_run(state.track)
+    return end if end is not None else state.track.belt.pulse or Pulse(0)
 
 
 def gate_window(installation: Installation, cup: int, outlet: int) -> tuple[Pulse, Pulse]:
     """Pulses from which and to which the gate of an outlet (1, 2, ...) belongs to a cup: half a cup either way."""
     line = installation.line
     middle = cup * line.pulses_per_cup + pulses_from_mm(installation.gates.position_mm(outlet), line.mm_per_pulse)
-    half = line.pulses_per_cup // 2
-    return Pulse(middle - half), Pulse(middle + half)
+    opens = middle - line.pulses_per_cup // 2
+    return Pulse(opens), Pulse(opens + line.pulses_per_cup)
 
 
 def lot_of(lots: tuple[LotMark, ...], lane: int, cup: int) -> str:
@@ -124,26 +162,50 @@ def lot_of(lots: tuple[LotMark, ...], lane: int, cup: int) -> str:
     return max(begun, key=lambda lot: lot.first_cup[lane]).name if begun else UNNAMED_LOT
 
 
-def _see(settings: LineSettings, state: LineState, frame: Frame) -> None:
-    camera = settings.installation.cameras[settings.camera]
-    flags = frame_flags(state.track, frame, camera.pulses_per_frame)
-    if frame.pixels is None:
+def _follow(settings: LineSettings, track: TrackState, frame: Frame) -> Place:
+    """Move the belt on to the frame, and flag what is on its way and not in the frame."""
+    pulses_per_frame = settings.camera_place.pulses_per_frame
+    place = follow(track.belt, frame, pulses_per_frame=pulses_per_frame, reach=track.course.reach)
+    if place.slipped:
+        flag_all(track, Flag.PULSE_JUMP)
+    if place.blind is not None:
+        flag_blind(track, *place.blind, Flag.FRAME_LOST)
+    return place
+
+
+def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False) -> FruitMeasurements:
+    """Both closings: what has left the picture is measured, what is due, or all of it, is decided."""
+    close_seen(track, settings.camera_place, settings.track, settings.combine, all_cups=all_cups)
+    return decide(track, settings.installation, sugar=settings.sugar, settings=settings.track, all_cups=all_cups)
+
+
+def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place) -> None:
+    """Give the cups in view what the frame shows of them, or the flag that it shows nothing."""
+    camera, track, flags = settings.camera_place, state.track, place.flags
+    pixels = frame.pixels
+    if pixels is not None and pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
+        pixels, flags = None, flags | Flag.FRAME_DAMAGED
+    if pixels is None or flags & Flag.FRAME_REPEATED:
         cups = cups_in_view(camera, settings.installation.line, frame.pulse)
-        touch(state.track, cups.lane, cups.cup, flags)
+        touch(track, cups.lane, cups.cup, flags)
     else:
-        observe(state.track, state.eye.look(frame.pixels, frame.pulse), frame.pulse, flags)
+        observe(track, state.eye.look(pixels, frame.pulse), frame.pulse, flags)
+    if place.blind is not None:  # once more: of some of these cups nothing was known until now
+        flag_blind(track, *place.blind, Flag.FRAME_LOST)
 
 
 def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) -> Step:
+    """Grade decided fruit and send them to outlets."""
     if not len(fruit):
         return Step(state, [], [])
     sheet, installation = settings.sheet, settings.installation
     fruit = rounded(fruit)
     grades = grade(sheet, fruit)
     outlets, state.allocation = allocate(sheet.outlets, fruit.lane, grades.product, state.allocation)
+    keys = list(zip(fruit.lane.tolist(), fruit.cup.tolist(), strict=True))
     records = records_from(
         fruit,
-        lots=[lot_of(installation.lots, lane, cup) for lane, cup in _keys(fruit)],
+        lots=[lot_of(installation.lots, lane, cup) for lane, cup in keys],
         grades=[sheet.class_name(index) for index in grades.grade.tolist()],
         sizes=[sheet.size_name(index) for index in grades.size.tolist()],
         outlets=outlets.tolist(),
@@ -151,14 +213,10 @@ def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) 
     )
     commands = [
         _command(installation, lane, cup, outlet)
-        for (lane, cup), outlet in zip(_keys(fruit), outlets.tolist(), strict=True)
+        for (lane, cup), outlet in zip(keys, outlets.tolist(), strict=True)
         if outlet != DEFAULT_OUTLET
     ]
     return Step(state, commands, records)
-
-
-def _keys(fruit: FruitMeasurements) -> list[tuple[int, int]]:
-    return list(zip(fruit.lane.tolist(), fruit.cup.tolist(), strict=True))
 
 
 def _command(installation: Installation, lane: int, cup: int, outlet: int) -> GateCommand:

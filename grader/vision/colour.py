@@ -84,7 +84,8 @@ def colour_table(calibration: ColourCalibration) -> ColourTable:
 
 def log_light(transfer: str) -> Table:
     """(256,) float32: natural logarithm of the light of each count; what is darker than noise counts as noise."""
-    return np.log(linear_light(np.maximum(np.arange(256), _NOISE_COUNTS), transfer)).astype(np.float32)
+    light = linear_light(np.maximum(np.arange(256), _NOISE_COUNTS), transfer)
+    return np.asarray(np.log(light), np.float32)
 
 
 def _table(values: NDArray[np.generic]) -> Table:

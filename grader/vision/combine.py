@@ -113,7 +113,7 @@ def combined(
         blush_fraction=blush,
         ground_hue_deg=hue,
         defect_area_mm2=area,
-        defect_count=np.where((area > 0) & (spots == 0), 1.0, spots),
+        defect_count=spots,
         largest_defect_mm2=np.where(np.isnan(area), np.nan, np.minimum(largest, area)),
         defect_fraction=dark,
         roundness=body.roundness,

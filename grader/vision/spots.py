@@ -6,8 +6,8 @@ one, and the fruit of the frame show that proportion themselves. What remains is
 over each face. Logarithms of light are used throughout: a share of light is then a step, wherever it starts from.
 
 Two kinds of natural darkness are left out. What runs along the rim of the seen face is shade of the limb, or a
-hollow half turned away. And what darkens gradually towards a deep middle is a hollow itself, the stem cavity or the calyx
-basin: it is dark because little light falls into it, while a lesion is dark up to its edge.
+hollow half turned away. And what darkens gradually towards a deep middle is a hollow itself, the stem cavity or the
+calyx basin: it is dark because little light falls into it, while a lesion is dark up to its edge.
 """
 
 from __future__ import annotations
@@ -85,20 +85,22 @@ _LAY = _second_degree(_BLOCKS).T.astype(np.float32)  # (6, blocks): terms to blo
 _LAY_FINE = _second_degree((N_ROWS, N_COLUMNS)).T.astype(np.float32)  # (6, cells)
 
 _BALL = cv2.resize(np.log(FACING), _BLOCKS[::-1], interpolation=cv2.INTER_AREA).ravel()
-_BALL -= np.median(_BALL)
+_BALL -= _BALL.mean()
 _BALL_FACES = 4
 """Faces that the shading of a matt ball is worth: with few fruit in the frame it is the better guess."""
 
 _SHADE, _GLOSS = np.float32(-0.3), np.float32(0.15)
-"""What lies farther below or above a face's median is no skin to lay a surface through (spots; gloss, labels)."""
+"""What lies farther below or above a face's mean is no skin to lay a surface through (spots; gloss, labels)."""
 _NEAR = np.float32(0.1)
 """So far from the first surface a block still pulls the second one."""
 
 _USUAL_PROPORTION = 0.15
 _DOUBT = 0.05
-"""Proportion of a red pigment that was measured on apples' anthocyanin, and variance of log green (blush or none: 1 and
-more) below which a frame's own proportion counts for less than the usual one: fruit without blush show none."""
+"""Project default for fruit without blush, which show no proportion of their own; and the variance of log green
+over a face (0.5 and more where there is blush beside ground) at which a frame's own proportion counts as much."""
 _LEAST_PROPORTION, _MOST_PROPORTION = 0.05, 0.5
+_SKIN_MIDDLE, _SKIN_REACH = np.float32(-0.2), np.float32(0.5)
+"""Log red about its mean on the face: what is brighter is gloss or a label, what is darker a deep spot."""
 _SPARSE = 4
 """Every so many cells along and down are enough to see the proportion."""
 
@@ -130,7 +132,8 @@ class SpotFinder:
         dark = np.greater(darkness, self._least_darkness, out=self._dark[:m])
         dark &= _COUNTED
         mosaic = dark.reshape(-1, N_COLUMNS).view(np.uint8)
-        n, labels = cv2.connectedComponents(mosaic, self._labels[: len(faces)], 8, cv2.CV_16U)
+        labels = self._labels[: len(faces)]
+        n, _ = cv2.connectedComponents(mosaic, labels, 8, cv2.CV_16U)
         return _judged(dark, darkness, n, labels, self._settings)
 
     def _without_blush(self, faces: NDArray[np.uint8]) -> Plane:
@@ -152,15 +155,15 @@ def _as_step(share: float) -> np.float32:
 
 def _red_per_green(green_red: NDArray[np.uint8], log_light: Plane) -> float:
     """What a pigment takes from red over what it takes from green, both as logarithms: the slope of the cells' red over
-    their green, once faces' own levels and the light's pattern are gone."""
+    their green, once the level of each face and the pattern of the light are gone."""
     few = green_red.reshape(-1, N_ROWS, N_COLUMNS, 2)[:, _SPARSE // 2 :: _SPARSE, _SPARSE // 2 :: _SPARSE]
     green, red = (log_light.take(few[..., band]).reshape(len(few), -1) for band in (0, 1))
-    red -= np.median(red, axis=1, keepdims=True)
-    skin = (np.abs(red + np.float32(0.2)) < 0.5).astype(np.float32)  # neither gloss nor a deep spot
-    for axis in (1, 0):
-        counted = np.maximum(skin.sum(axis=axis, keepdims=True), 1)
-        red -= (red * skin).sum(axis=axis, keepdims=True) / counted
-        green -= (green * skin).sum(axis=axis, keepdims=True) / counted
+    red -= red.mean(axis=1, keepdims=True)
+    skin = (np.abs(red - _SKIN_MIDDLE) < _SKIN_REACH).astype(np.float32)
+    counted = np.maximum(skin.sum(axis=1, keepdims=True), 1)
+    for band in (red, green):
+        band -= (band * skin).sum(axis=1, keepdims=True) / counted
+        band -= band.mean(axis=0)
     green *= skin
     doubt = _DOUBT * green.size
     slope = (float(np.vdot(green, red)) + doubt * _USUAL_PROPORTION) / (float(np.vdot(green, green)) + doubt)
@@ -176,7 +179,7 @@ def _surroundings(light: Plane, out: Plane) -> Plane:
     m = len(light)
     size = (_BLOCKS[1], m * _BLOCKS[0])
     blocks = cv2.resize(light.reshape(-1, N_COLUMNS), size, interpolation=cv2.INTER_AREA).reshape(m, -1)
-    level = np.median(blocks, axis=1, keepdims=True)
+    level = blocks.mean(axis=1, keepdims=True)
     blocks = blocks - level
     pattern = (np.clip(blocks, _SHADE, _GLOSS).sum(axis=0) + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
     blocks -= pattern

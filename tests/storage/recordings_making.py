@@ -62,10 +62,11 @@ def pixels(camera: str, seed: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def frame(camera: str, sequence: int, *, lost: bool = False) -> Frame:
+def frame(camera: str, sequence: int, *, lost: bool = False, pulse: int | None = None) -> Frame:
     """Frame number `sequence`, its noise seeded by its number."""
     picture = None if lost else pixels(camera, sequence)
-    return Frame(camera, sequence, Pulse(48 * sequence), HostNs(1_000 * sequence), picture)
+    at = Pulse(48 * sequence if pulse is None else pulse)
+    return Frame(camera, sequence, at, HostNs(1_000 * sequence), picture)
 
 
 def fill(writer: Writer, n_frames: int = 4) -> None:

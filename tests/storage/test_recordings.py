@@ -237,7 +237,7 @@ def test_digest_is_of_what_a_station_reads(tmp_path: Path) -> None:
 def _rows(recording: Recording) -> list[tuple[object, ...]]:
     return [
         (f.camera, f.sequence, f.pulse, f.t_ns, None if f.pixels is None else f.pixels.tobytes())
-        for f in recording.frames()
+        for f in recording.pictures("fruit")
     ]
 
 

@@ -193,17 +193,46 @@ def test_a_reading_of_a_lane_that_is_not_there_is_left_out_with_a_warning(line: 
     ]
 
 
-def test_rows_out_of_order_repeated_and_jumping_are_passed_on_as_they_are(line: Path) -> None:
+def test_rows_out_of_order_and_repeated_come_as_the_belt_brought_them_and_none_is_lost(line: Path) -> None:
     header, *rows = (line / "frames.csv").read_text().splitlines()
     random.Random(5).shuffle(rows)
     rows.append(rows[0])
     (line / "frames.csv").write_text("\n".join([header, *rows]) + "\n")
-    expected = [(row.split(",")[0], int(row.split(",")[1])) for row in rows if ",fruit," in row]
-    assert [(frame.camera, frame.sequence) for frame in open_recording(line).frames()] == expected
+    in_file = [(row.split(",")[0], int(row.split(",")[1])) for row in rows if ",fruit," in row]
     assert {problem.severity for problem in validate(line)} == {"warning"}
     convert(line, line.with_suffix(".packed"))
-    packed = open_recording(line.with_suffix(".packed"))
-    assert [(frame.camera, frame.sequence) for frame in packed.frames()] == expected
+    for path in (line, line.with_suffix(".packed")):
+        recording = open_recording(path)
+        assert [(frame.camera, frame.sequence) for frame in recording.pictures("fruit")] == in_file
+        frames = [(frame.camera, frame.sequence, frame.pulse, frame.damage) for frame in recording.frames()]
+        assert sorted((camera, sequence) for camera, sequence, _, _ in frames) == sorted(in_file)
+        assert [pulse for _, _, pulse, _ in frames] == sorted(pulse for _, _, pulse, _ in frames)
+        assert "out of order" in [damage for _, _, _, damage in frames]
+
+
+@pytest.mark.parametrize(
+    ("pulses", "sequences", "out_of_order"),
+    [
+        ([0, 48, 96, 144], [0, 1, 2, 3], []),
+        ([0, 96, 48, 144], [0, 2, 1, 3], [1]),  # one of the two, not both
+        ([0, 48, 10**12, 96, 144], [0, 1, 3, 4, 2], [2]),
+        ([0, 48, -(10**12), 96, 144], [2, 0, 1, 3, 4], [2]),
+        ([0, 48, 48, 96], [0, 1, 2, 3], []),  # repeated is not out of order
+        ([], [], []),
+    ],
+    ids=["in order", "two swapped", "one wild", "one back", "repeated", "none"],
+)
+def test_the_fewest_rows_are_out_of_order(
+    tmp_path: Path, pulses: list[int], sequences: list[int], out_of_order: list[int]
+) -> None:
+    with making.RecordingWriter(tmp_path / "line", making.installation()) as writer:
+        for number, pulse in enumerate(pulses):
+            writer.write_frame(making.frame(making.TOP, number, pulse=pulse))
+    frames = [(f.sequence, f.damage, f.pixels is not None) for f in open_recording(tmp_path / "line").frames()]
+    assert [sequence for sequence, _, _ in frames] == sequences
+    assert [(sequence, there) for sequence, damage, there in frames if damage == "out of order"] == [
+        (sequence, True) for sequence in out_of_order
+    ]
 
 
 def damage_of(line: Path) -> str:

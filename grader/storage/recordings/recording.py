@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from grader.domain.installation import CameraPlace, Installation
 from grader.storage.recordings import rows
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.manifest import Extra, Manifest
+from grader.storage.recordings.order import in_belt_order
 from grader.storage.recordings.pictures import PictureFiles
 from grader.storage.recordings.rows import FrameRow, IndexMark
 from grader.storage.recordings.slots import Slot, done_ahead
@@ -67,7 +69,8 @@ class Recording(Protocol):
     def outcomes(self) -> Sequence[GateOutcome]: ...
 
     def frames(self, slots: int = 4) -> Iterator[Frame]:
-        """Pictures of fruit in file order, decoded ahead by background threads into `slots` preallocated slots.
+        """Pictures of fruit in the order of their pulses, as the belt brought them, decoded ahead by background threads
+        into `slots` preallocated slots. One whose row stood out of order has `damage` "out of order", and its pixels.
 
         A frame's pixels are valid until the next frame is asked for. A picture that is missing, cut short, no picture
         or of the wrong size comes with pixels None and `damage` in short words. The threads end with the iteration,
@@ -76,7 +79,7 @@ class Recording(Protocol):
         ...
 
     def pictures(self, kind: str, slots: int = 4) -> Iterator[Frame]:
-        """As `frames`, of another kind: dark, flat, chart, checkerboard. Pulse 0 where a picture has no place."""
+        """As `frames`, of any kind (dark, flat, chart, checkerboard), in file order. Pulse 0 where one has no place."""
         ...
 
 
@@ -127,7 +130,14 @@ class StoredRecording(ABC):
         return sum(row.kind == "fruit" for row in self.frame_rows)
 
     def frames(self, slots: int = 4) -> Iterator[Frame]:
-        return self.pictures("fruit", slots)
+        """See `Recording.frames`."""
+        rows, out_of_order = in_belt_order([row for row in self.frame_rows if row.kind == "fruit"])
+
+        def decoded(row: FrameRow, slot: Slot) -> Frame:
+            frame = self.decoded(row, slot)
+            return replace(frame, damage=frame.damage or "out of order") if row.row in out_of_order else frame
+
+        return done_ahead(rows, decoded, slots)
 
     def pictures(self, kind: str, slots: int = 4) -> Iterator[Frame]:
         """See `Recording.pictures`."""

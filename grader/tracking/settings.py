@@ -1,0 +1,23 @@
+"""What the station believes of cups and readings."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a cup holds a fruit, and which readings are believed.
+
+    least_views: whole views that must show something. occupied_share: of all whole views of the cup.
+    enough_views: with fewer, too little skin was seen to judge. least_mass_g: what weighs more is a fruit even if no
+    camera saw it, and what weighs less is none unless it was plainly seen. most_mass_g: the scale's own limit.
+    zero_cups: the scale's zero is the median of so many empty cups: litter in a few of them does not move it.
+    """
+
+    least_views: int = 2
+    occupied_share: float = 0.3
+    enough_views: int = 8
+    least_mass_g: float = 30.0
+    most_mass_g: float = 1500.0
+    zero_cups: int = 15
+    density_g_per_ml: tuple[float, float] = (0.6, 1.25)

@@ -1,0 +1,177 @@
+"""What is remembered of the cups on their way, and where along the belt things happen to them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.frames import Scan
+from grader.domain.installation import CameraPlace, Installation
+from grader.domain.views import VIEW_WIDTH
+from grader.errors import BadSettings
+from grader.spectra.references import References
+from grader.tracking.belt import Belt
+from grader.tracking.settings import TrackSettings
+from grader.units import Pulse, pulses_from_mm
+from grader.vision.combine import Combined
+
+MOST_VIEWS = 48
+MOST_SLOTS = 512
+NO_CUP = NEVER = -(1 << 62)
+"""A cup serial and a pulse that no belt comes to; differences from them still fit into 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where along the belt a cup is seen, weighed, scanned and decided about, in pulses after cup zero.
+
+    enters, leaves: its centre comes into the picture, and has left it. slots: cups per lane that can be on their way
+    at once, from the first view to the decision.
+    """
+
+    pulses_per_cup: int
+    first_cup: int
+    enters: int
+    leaves: int
+    scale: int | None
+    spectrometers: dict[str, int]
+    decision: int
+    slots: int
+
+    @classmethod
+    def of(cls, installation: Installation, camera: CameraPlace) -> Course:
+        """Raises BadSettings when more than `MOST_SLOTS` cups lie between the picture and the decision."""
+        line = installation.line
+
+        def pulses(position_mm: float) -> int:
+            return pulses_from_mm(position_mm, line.mm_per_pulse)
+
+        enters = pulses(-camera.cup_zero_px[0] * camera.mm_per_px)
+        leaves = pulses((camera.width_px - camera.cup_zero_px[0]) * camera.mm_per_px) + 1  # rounded up: all have left
+        decision = pulses(installation.gates.decision_mm)
+        slots = math.ceil((max(decision, leaves) - min(enters, 0)) / line.pulses_per_cup) + 2
+        if slots > MOST_SLOTS:
+            raise BadSettings(
+                "gates.decision_mm",
+                f"{slots} cups lie between the start of the picture and the decision; {MOST_SLOTS} can be followed",
+                remedy="check mm_per_pulse, pulses_per_cup and cup_zero_px, or bring the decision nearer to the camera",
+            )
+        return cls(
+            pulses_per_cup=line.pulses_per_cup,
+            first_cup=line.first_cup,
+            enters=enters,
+            leaves=leaves,
+            scale=pulses(installation.scale.position_mm) if installation.scale is not None else None,
+            spectrometers={name: pulses(each.position_mm) for name, each in installation.spectrometers.items()},
+            decision=decision,
+            slots=slots,
+        )
+
+    @property
+    def reach(self) -> int:
+        """Pulses after which everything that was on its way has come to its decision."""
+        return self.slots * self.pulses_per_cup
+
+    def cup_over(self, position: int, pulse: int) -> int:
+        """The cup over a sensor: -half <= pulse - (cup * pulses_per_cup + position) < half (recording format)."""
+        return (pulse - position + self.pulses_per_cup // 2) // self.pulses_per_cup
+
+    def last_past(self, position: int, pulse: int) -> int:
+        """The last cup whose centre has come to a position."""
+        return (pulse - position) // self.pulses_per_cup
+
+
+@dataclass(slots=True)
+class Said:
+    """What the sensors said of one cup. reading_g: NaN until a number came. flags: bits of `Flag`."""
+
+    reading_g: float = math.nan
+    scan: Scan | None = None
+    flags: int = 0
+
+
+@dataclass(slots=True)
+class TrackState:
+    """Changed in place by the functions of this package.
+
+    What was seen, (lanes, slots, ...): a cup has the slot of its serial modulo slots, from its first view until it is
+    decided about. cup: its serial, or NO_CUP. n_views, views, view_pulse, occupancy: its views. flags: bits of `Flag`.
+    seen: it has left the picture, and these are made of its views: look, codes of `track.Look`; measured, the columns
+    of `Combined`.
+
+    What was said: said, by (lane, cup serial). references, by (lane, kind), those of the latest time; lane_references,
+    made of them, None when they have to be made anew.
+
+    passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
+    got a record. empty_g (lanes, zero_cups): readings of the latest empty cups, NaN where there were none; n_empty
+    (lanes,): how many there were; zero_g (lanes,): their median, the scale's zero.
+
+    ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
+    """
+
+    course: Course
+    belt: Belt
+    cup: NDArray[np.int64]
+    n_views: NDArray[np.int64]
+    views: NDArray[np.float32]
+    view_pulse: NDArray[np.int64]
+    occupancy: NDArray[np.uint8]
+    flags: NDArray[np.uint32]
+    seen: NDArray[np.bool_]
+    look: NDArray[np.uint8]
+    measured: NDArray[np.float64]
+    decided: NDArray[np.int64]
+    empty_g: NDArray[np.float64]
+    n_empty: NDArray[np.int64]
+    zero_g: NDArray[np.float64]
+    passed: int
+    said: dict[tuple[int, int], Said] = field(default_factory=dict)
+    references: dict[tuple[int, str], list[Scan]] = field(default_factory=dict)
+    lane_references: References | None = None
+    ignored_views: int = 0
+    ignored_readings: int = 0
+
+    @property
+    def lanes(self) -> int:
+        return len(self.decided)
+
+    def on_the_way(self) -> int | None:
+        """The highest cup serial that something is known of and that is not decided; None when there is none."""
+        known = [cup for _, cup in self.said]
+        if (highest := int(self.cup.max())) != NO_CUP:
+            known.append(highest)
+        return max(known, default=None)
+
+
+def new_track(installation: Installation, camera: CameraPlace, settings: TrackSettings) -> TrackState:
+    """Nothing on the belt. Raises BadSettings as `Course.of`."""
+    course = Course.of(installation, camera)
+    lanes = installation.line.lanes
+    shape = (lanes, course.slots)
+    return TrackState(
+        course=course,
+        belt=Belt(),
+        cup=np.full(shape, NO_CUP, np.int64),
+        n_views=np.zeros(shape, np.int64),
+        views=np.full((*shape, MOST_VIEWS, VIEW_WIDTH), np.nan, np.float32),
+        view_pulse=np.full((*shape, MOST_VIEWS), NEVER, np.int64),
+        occupancy=np.zeros((*shape, MOST_VIEWS), np.uint8),
+        flags=np.zeros(shape, np.uint32),
+        seen=np.zeros(shape, bool),
+        look=np.zeros(shape, np.uint8),
+        measured=np.full((*shape, len(Combined._fields)), np.nan),
+        decided=np.full(lanes, course.first_cup - 1, np.int64),
+        empty_g=np.full((lanes, settings.zero_cups), np.nan),
+        n_empty=np.zeros(lanes, np.int64),
+        zero_g=np.zeros(lanes),
+        passed=course.first_cup - 1,
+    )
+
+
+def where_to_run(state: TrackState) -> Pulse | None:
+    """The pulse at which everything that is on its way is decided; None when nothing is."""
+    farthest = state.on_the_way()
+    return None if farthest is None else Pulse(farthest * state.course.pulses_per_cup + state.course.decision)

@@ -1,0 +1,387 @@
+"""The commands as people type them: real processes, real files, the real line on its pseudo-terminal."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+from grader.errors import JournalError
+from grader.grading.presets import preset_names, preset_path
+from grader.storage.journal import read_fruit, read_outcomes
+
+ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+FRUIT, LANES = 6, 2
+PATIENCE_S = 120.0
+"""No promise: after so long a command is taken for hung."""
+
+
+class Typed(NamedTuple):
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+def grader(*words: object) -> Typed:
+    """Type a command and wait for its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=PATIENCE_S,
+    )
+    return Typed(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few fruit of the simulated line, written by the command. Not to be changed."""
+    folder = tmp_path_factory.mktemp("recordings") / "line"
+    assert grader("simulate", folder, "--fruit", FRUIT, "--lanes", LANES, "--seed", 5).status == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def replayed(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its replay. Not to be changed."""
+    out = tmp_path_factory.mktemp("replayed")
+    assert grader("replay", recording, "--out", out).status == 0
+    return out
+
+
+@pytest.fixture
+def copied(recording: Path, tmp_path: Path) -> Path:
+    """A copy of the recording to break."""
+    return Path(shutil.copytree(recording, tmp_path / "copy"))
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def cups_of(table: Path) -> list[tuple[int, int]]:
+    return [(int(row["lane"]), int(row["cup"])) for row in rows_of(table)]
+
+
+# Recordings
+
+
+def test_every_simulated_fruit_has_its_row_and_no_other(recording: Path, replayed: Path) -> None:
+    assert cups_of(replayed / "fruit.csv") == sorted(cups_of(recording / "truth.csv"))
+    assert len(cups_of(replayed / "fruit.csv")) == FRUIT
+
+
+def test_a_second_replay_gives_the_same_bytes_and_check_agrees(recording: Path, replayed: Path, tmp_path: Path) -> None:
+    again = grader("replay", recording, "--out", tmp_path, "--check", replayed / "fruit.csv")
+    assert again.status == 0, again
+    assert (tmp_path / "fruit.csv").read_bytes() == (replayed / "fruit.csv").read_bytes()
+
+
+def test_check_names_each_planted_difference(recording: Path, replayed: Path, tmp_path: Path) -> None:
+    rows = rows_of(replayed / "fruit.csv")
+    gone, larger, better, elsewhere = rows[0], rows[1], rows[2], {**rows[3], "cup": "77"}
+    measured_mm = larger["diameter_mm"]
+    larger["diameter_mm"] = f"{float(measured_mm) + 1.0:.2f}"
+    given = better["grade"]
+    better["grade"] = "Splendid"
+    expected = tmp_path / "expected.csv"
+    with expected.open("w", newline="") as text:
+        table = csv.DictWriter(text, rows[0].keys())
+        table.writeheader()
+        table.writerows([larger, better, *rows[3:], elsewhere])
+
+    said = grader("replay", recording, "--out", tmp_path / "out", "--check", expected)
+
+    assert said.status == 1
+    lines = said.out.splitlines()
+
+    def names(row: dict[str, str], *facts: str) -> bool:
+        fruit = f"lane {row['lane']} cup {row['cup']}"
+        return any(fruit in line and all(fact in line for fact in facts) for line in lines)
+
+    assert names(gone), said.out
+    assert names(elsewhere), said.out
+    assert names(larger, "diameter_mm", measured_mm, larger["diameter_mm"]), said.out
+    assert names(better, "grade", given, "Splendid"), said.out
+
+
+def test_converting_there_and_back_keeps_every_picture_row_and_decision(
+    recording: Path, replayed: Path, tmp_path: Path
+) -> None:
+    packed, back = tmp_path / "line.packed", tmp_path / "back"
+    assert grader("convert", recording, packed).status == 0
+    assert grader("convert", packed, back).status == 0
+    pictures = sorted((recording / "frames").iterdir())
+    assert len(pictures) > 20
+    for picture in pictures:
+        there, here = cv2.imread(str(picture)), cv2.imread(str(back / "frames" / picture.name))
+        assert np.array_equal(there, here), picture.name
+    for table in ("frames.csv", "weights.csv", "spectra.csv", "index.csv", "truth.csv"):
+        assert rows_of(back / table) == rows_of(recording / table), table
+    assert grader("replay", packed, "--out", tmp_path / "out").status == 0
+    assert (tmp_path / "out" / "fruit.csv").read_bytes() == (replayed / "fruit.csv").read_bytes()
+
+
+def test_a_packed_recording_that_was_cut_short_still_gives_a_row_for_every_fruit(
+    recording: Path, tmp_path: Path
+) -> None:
+    whole, cut = tmp_path / "whole.packed", tmp_path / "cut.packed"
+    assert grader("convert", recording, whole).status == 0
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+    said = grader("replay", cut, "--out", tmp_path)
+
+    assert said.status == 0
+    assert "cut short" in said.err
+    rows = cups_of(tmp_path / "fruit.csv")
+    assert len(rows) == len(set(rows)) > 0
+    assert set(rows) <= set(cups_of(recording / "truth.csv"))
+
+
+def test_summary_says_by_hash_what_decided(replayed: Path) -> None:
+    summary = json.loads((replayed / "summary.json").read_text())
+    assert summary["fruit"] == FRUIT
+    assert set(summary["hashes"]) >= {"recording", "sheet", "sugar"}
+
+
+# check
+
+
+def test_check_finds_nothing_wrong_with_good_files(recording: Path) -> None:
+    said = grader("check", recording, *map(preset_path, preset_names()))
+    assert said.status == 0, said
+    assert said.out.count("✓") == 1 + len(preset_names())
+
+
+def test_check_names_file_line_and_entry_of_every_mistake_in_a_sheet(tmp_path: Path) -> None:
+    lines = preset_path("house_default").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("blush_fraction"))
+    lines[at] = "blush_fracton     = { min = 0.65 }"
+    band = next(number for number, line in enumerate(lines) if "80-85" in line)
+    lines[band] = lines[band].replace("below = 85", "below = 86")  # the next larger band begins at 85
+    sheet = tmp_path / "[my] sheet.toml"
+    sheet.write_text("\n".join(lines) + "\n")
+
+    said = grader("check", sheet)
+
+    assert said.status == 1
+    assert f"{sheet}:{at + 1}: " in said.out and "blush_fracton" in said.out, said.out
+    assert f'{sheet}:{band}: sizes "80-85" and "85+" overlap' in said.out, said.out
+
+
+def test_check_names_file_and_row_of_what_is_no_number(copied: Path) -> None:
+    weights = (copied / "weights.csv").read_text().splitlines()
+    weights[2] = weights[2].rsplit(",", 1)[0] + ",heavy"
+    (copied / "weights.csv").write_text("\n".join(weights) + "\n")
+    said = grader("check", copied)
+    assert "weights.csv:3: " in said.out and "mass_g" in said.out, said.out
+
+
+# What goes wrong is said in a sentence
+
+
+def _million_lanes(folder: Path) -> None:
+    text = (folder / "recording.toml").read_text()
+    (folder / "recording.toml").write_text(text.replace(f"lanes = {LANES}\n", "lanes = 1000000\n", 1))
+
+
+def _leaves_the_folder(folder: Path) -> None:
+    text = (folder / "frames.csv").read_text()
+    (folder / "frames.csv").write_text(text.replace("frames/000003.png", "../../000003.png"))
+
+
+def _foreign_bytes(folder: Path) -> None:
+    (folder / "frames.csv").write_bytes(bytes(range(256)) * 20)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "named"),
+    [
+        (_million_lanes, "recording.toml:7: line.lanes"),
+        (_leaves_the_folder, "frames.csv:5"),
+        (_foreign_bytes, "frames.csv"),
+        (lambda folder: (folder / "recording.toml").unlink(), "recording.toml"),
+        (lambda folder: (folder / "recording.toml").write_text(""), "recording.toml"),
+        (lambda folder: (folder / "frames.csv").unlink(), "frames.csv"),
+    ],
+    ids=["a million lanes", "a path that leaves", "foreign bytes", "no description", "nothing in it", "no frames"],
+)
+def test_a_recording_that_cannot_be_read_is_one_sentence(
+    copied: Path, tmp_path: Path, breaks: Callable[[Path], object], named: str
+) -> None:
+    breaks(copied)
+    said = grader("replay", copied, "--out", tmp_path / "out")
+    _assert_one_sentence(said, 1, str(copied / named))
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "named"),
+    [
+        ("replay {tmp}/nowhere --out {tmp}/out", 1, "{tmp}/nowhere"),
+        ("replay {empty_file} --out {tmp}/out", 1, "{empty_file}"),
+        ("replay {tmp} --out {tmp}/out", 1, "{tmp}/recording.toml"),
+        ("replay {recording} --out {empty_file}", 1, "{empty_file}"),
+        ("replay {recording} --out {tmp}/out --sheet nobodys", 1, "nobodys"),
+        ("replay {recording} --out {tmp}/out --sheet {tmp}", 1, "{tmp}"),
+        ("replay {recording} --out {tmp}/out --sheet {empty_file}", 1, "{empty_file}"),
+        ("replay {recording} --out {tmp}/out --check {tmp}/nowhere.csv", 1, "{tmp}/nowhere.csv"),
+        ("replay {recording} --out {tmp}/out --check {empty_file}", 1, "{empty_file}"),
+        ("replay {recording}", 2, "--out"),
+        ("run --lanes 99", 2, "--lanes"),
+        ("run --lanes many", 2, "--lanes"),
+        ("run --level silly", 2, "silly"),
+        ("run --headless --out {tmp}/run --sheet nobodys", 1, "nobodys"),
+        ("run --headless --out {empty_file}", 1, "{empty_file}"),
+        ("simulate {recording} --fruit 1", 1, "{recording}"),
+        ("simulate {empty_file}/line --fruit 1", 1, "{empty_file}/line"),
+        ("convert {tmp}/nowhere {tmp}/x.packed", 1, "{tmp}/nowhere"),
+        ("convert {recording} {empty_file}", 1, "{empty_file}"),
+        ("calibrate salt", 2, "salt"),
+        ("bench --json {empty_file}/numbers.json", 1, "{empty_file}"),
+        ("harvest", 2, "harvest"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    recording: Path, tmp_path: Path, words: str, status: int, named: str
+) -> None:
+    empty_file = tmp_path / "empty [1]"
+    empty_file.touch()
+    places = {"recording": recording, "empty_file": empty_file, "tmp": tmp_path}
+    said = grader(*(word.format(**places) for word in words.split()))
+    _assert_one_sentence(said, status, named.format(**places))
+
+
+def _assert_one_sentence(said: Typed, status: int, named: str) -> None:
+    assert said.status == status, said
+    assert named in said.err, said
+    sentence = said.err.strip()
+    assert sentence.startswith("✗ ") and "\n" not in sentence and "Traceback" not in sentence, said.err
+
+
+# The line itself
+
+
+def test_a_headless_run_sorts_every_fruit_where_it_was_sent(tmp_path: Path) -> None:
+    said = grader("run", "--headless", "--minutes", 0.05, "--lanes", 1, "--seed", 3, "--out", tmp_path, "--lang", "zh")
+    assert said.status == 0, said
+    assert "批次 lot-1" in said.out
+    _assert_books_agree(tmp_path)
+
+
+def test_ctrl_c_drains_closes_the_gates_and_prints_the_lot(tmp_path: Path) -> None:
+    with _terminal("run", "--lanes", 1, "--out", tmp_path, "--lot", "Orchard 7") as terminal:
+        terminal.read_until(lambda: _fruit_in(tmp_path / "journal.sqlite") >= 12)
+        terminal.type(b"\x03")
+        status = terminal.read_to_the_end()
+
+    assert status == 0, terminal.text
+    assert "DRAINING" in terminal.text
+    board = re.findall(r"gate board: (\d+) commands pending, (\d+) gates open", terminal.text)
+    assert board[-1] == ("0", "0")
+    assert "Lot Orchard 7" in terminal.text and "fruit landed where they were sent (100.0000%)" in terminal.text
+    assert "Traceback" not in terminal.text
+    _assert_books_agree(tmp_path)
+
+
+def _assert_books_agree(out: Path) -> None:
+    """Rows, landings, journal and gates tell one story."""
+    verdict = json.loads((out / "referee.json").read_text())
+    rows = rows_of(out / "fruit.csv")
+    assert len(rows) == verdict["landed"] == verdict["as_decided"] > 0
+    assert not verdict["misses"] and not verdict["never_landed"]
+    assert {row["gate_outcome"] for row in rows if row["outlet"] != "0"} == {"fired"}
+    assert [(record.lane, record.cup) for record in read_fruit(out / "journal.sqlite")] == cups_of(out / "fruit.csv")
+    sent = [outcome for outcome in read_outcomes(out / "journal.sqlite") if outcome.fired_pulse is not None]
+    assert len(sent) == sum(row["outlet"] != "0" for row in rows)
+
+
+def _fruit_in(journal: Path) -> int:
+    try:
+        return len(read_fruit(journal))
+    except JournalError:  # not there yet
+        return 0
+
+
+class _Terminal:
+    """A terminal window with a command in it: what it shows is kept, what is typed goes in."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self._process, self._screen = process, screen
+        self._shown = b""
+        self._deadline = time.monotonic() + PATIENCE_S
+
+    @property
+    def text(self) -> str:
+        """All that was shown, in its order, without colours and cursor moves."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._shown.decode(errors="replace"))
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._screen, keys)
+
+    def read_until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            assert self._read(), f"the command ended early:\n{self.text}"
+
+    def read_to_the_end(self) -> int:
+        while self._read():
+            pass
+        return self._process.wait(PATIENCE_S)
+
+    def _read(self) -> bool:
+        """What it shows within a moment; False when the command has ended."""
+        assert time.monotonic() < self._deadline, f"the command hangs:\n{self.text[-2000:]}"
+        if select.select([self._screen], [], [], 0.1)[0]:
+            try:
+                shown = os.read(self._screen, 65536)
+            except OSError:  # Linux: nobody is at the other end any more
+                return False
+            self._shown += shown
+            return bool(shown)
+        return True
+
+
+@contextmanager
+def _terminal(*words: object) -> Iterator[_Terminal]:
+    """A command in a terminal window of 100 x 30; whatever happens, it does not outlive the test."""
+    screen, keyboard = pty.openpty()
+    fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grader", *map(str, words)],
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        env={**ENVIRONMENT, "TERM": "xterm-256color"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it as from a keyboard
+    )
+    os.close(keyboard)
+    try:
+        yield _Terminal(process, screen)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(screen)

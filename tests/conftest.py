@@ -1,0 +1,44 @@
+"""What all tests share: the real measurements, and that nothing outlives a test."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photographs and spectra, which lies beside the project; the test is skipped without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data are not there: put them into shared/data beside the project's folder")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_a_test() -> Iterator[None]:
+    """No thread and no child process that a test started is there after it."""
+    threads, children = set(threading.enumerate()), set(multiprocessing.active_children())
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread not in threads] == []
+    assert [child.name for child in multiprocessing.active_children() if child not in children] == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Continuous integration that has the real data may not pass over the tests that need them."""
+    report = yield
+    needs_data = "shared_data" in getattr(item, "fixturenames", ()) or item.get_closest_marker("real_data") is not None
+    if report.skipped and needs_data and os.environ.get("CI") == "true" and SHARED_DATA.is_dir():
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though the real data are there: {report.longrepr}"
+    return report
