@@ -13,7 +13,7 @@ from grader.app.setting_up import decider
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame, Readings, Scan, Weighing
 from grader.domain.latency import LatencyHistogram
-from grader.station.line import last_pulse, new_line, step
+from grader.station.line import new_line, run_out, step
 from grader.storage.fruit_table import (
     FRUIT_COLUMNS,
     FruitTable,
@@ -61,10 +61,8 @@ def replay(
         step_ms.add((time.perf_counter() - before) * 1e3)
         records += result.records
         progress(done + 1, recording.n_frames)
-    # After the last frame the belt is taken to run on until every fruit has passed the last gate. Readings come
-    # first: they may speak of cups that no frame showed.
-    records += step(chosen.settings, state, None, readings.rest(), Pulse(0)).records
-    records += step(chosen.settings, state, None, pulse=last_pulse(chosen.settings, state)).records
+    # After the last frame the belt is taken to run on until every fruit has passed the last gate.
+    records += run_out(chosen.settings, state, readings.rest()).records
     duration_s = time.monotonic() - started_s
     summary = summary_of(
         records,

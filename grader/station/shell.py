@@ -19,8 +19,8 @@ from grader.errors import BoardLost, GraderError
 from grader.ports import Camera, Encoder, GateBoard, Journal, Sensors
 from grader.station.dispatch import Decided, Dispatcher
 from grader.station.ledger import Ledger
-from grader.station.line import LineSettings, lot_of, new_line, step
-from grader.units import NS_PER_MS, Pulse, pulses_from_mm
+from grader.station.line import LineSettings, Step, lot_of, new_line, step
+from grader.units import NS_PER_MS, HostNs, Pulse, pulses_from_mm
 
 BATCH_S = 0.010
 """Decisions wait so long for company before they are committed together."""
@@ -145,19 +145,23 @@ class Station:
     def _run_line(self) -> None:
         while not self._stop.is_set():
             frame = self._camera.next_frame(FRAME_WAIT_S)
-            if frame is None:
-                continue
             readings = self._sensors.readings()
             began = self._clock.now()
+            if frame is None:  # a silent camera: the belt may move all the same, and what is due is decided
+                self._take(step(self._settings, self._line, None, readings, self._encoder.pulse()), began)
+                continue
             self._ledger.timed("frame_to_step", (began - frame.t_ns) / NS_PER_MS)
             try:
                 result = step(self._settings, self._line, frame, readings)
             finally:
                 self._camera.release(frame)
             self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)
-            if result.records:
-                self._ledger.decided(result.records)
-                self._hand_over(Decided(result.records, result.commands, frame.t_ns))
+            self._take(result, frame.t_ns)
+
+    def _take(self, result: Step, frame_at: HostNs) -> None:
+        if result.records:
+            self._ledger.decided(result.records)
+            self._hand_over(Decided(result.records, result.commands, frame_at))
 
     def _hand_over(self, decided: Decided) -> None:
         try:
