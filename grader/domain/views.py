@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
 
-N_CALLIPERS = 16
+N_CALLIPERS = 12
 """Directions that an outline is measured in, evenly over half a turn from along the belt on; half of them is across."""
 
 

@@ -25,7 +25,7 @@ class BeltSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BeltColour(NamedTuple):
-    """The belt in one frame: red and green counts per blue count, and the brightest it gets (counts)."""
+    """The belt in one frame: red and green counts per blue count, and the brightest that its green gets (counts)."""
 
     red_per_blue: float
     green_per_blue: float
@@ -38,8 +38,7 @@ def belt_colour(strips: NDArray[np.uint8], settings: BeltSettings) -> BeltColour
     strips: (n, 3) uint8 BGR. Medians, so that dirt, drops, leaves and labels lying there do not count
     as long as they cover less than half of it.
     """
-    value = strips.max(axis=1)
-    brightest = _quantile(value, 0.95)
+    brightest = _quantile(strips[:, 1], 0.95)
     lit = strips[strips[:, 0] >= settings.least_blue_counts].astype(np.float32)
     if not len(lit):  # a belt as black as this has no hue of its own
         return BeltColour(1.0, 1.0, brightest)
@@ -59,7 +58,7 @@ class BeltDistance:
         self._settings = settings
         self._planes = [np.empty(shape, np.uint8) for _ in range(3)]
         self._scaled = np.empty(shape, np.uint8)
-        self._value = np.empty(shape, np.uint8)
+        self._bright = np.empty(shape, np.uint8)
         self.counts = np.empty(shape, np.uint8)
         """(h, w) uint8: distance from the belt, 0 on it; linear in the share of a pixel that fruit covers."""
 
@@ -67,15 +66,13 @@ class BeltDistance:
         """Fill and return `counts` for a (h, w, 3) uint8 BGR picture."""
         blue, green, red = self._planes
         cv2.split(picture, self._planes)
-        cv2.max(red, green, dst=self._value)
-        cv2.max(self._value, blue, dst=self._value)
+        as_bright = np.uint8(min(belt.brightest + self._settings.margin_counts, 255))
+        np.maximum(green, as_bright, out=self._bright)
+        self._bright -= as_bright
         cv2.convertScaleAbs(blue, dst=self._scaled, alpha=belt.red_per_blue)
         cv2.absdiff(red, self._scaled, dst=red)
         cv2.convertScaleAbs(blue, dst=self._scaled, alpha=belt.green_per_blue)
         cv2.absdiff(green, self._scaled, dst=green)
         cv2.add(red, green, dst=self.counts)
-        as_bright = np.uint8(min(belt.brightest + self._settings.margin_counts, 255))
-        np.maximum(self._value, as_bright, out=self._value)
-        self._value -= as_bright
-        cv2.max(self.counts, self._value, dst=self.counts)
+        cv2.max(self.counts, self._bright, dst=self.counts)
         return self.counts

@@ -81,8 +81,8 @@ def _second_degree(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 _FIT = np.linalg.pinv(_second_degree(_BLOCKS)).T.astype(np.float32)  # (blocks, 6): blocks to terms
-_LAY = _second_degree(_BLOCKS).T.astype(np.float32)  # (6, blocks): terms to blocks
-_LAY_FINE = _second_degree((N_ROWS, N_COLUMNS)).T.astype(np.float32)  # (6, cells)
+_SMOOTH = _FIT @ _second_degree(_BLOCKS).T.astype(np.float32)  # (blocks, blocks): blocks to those of the surface
+_LAY = _second_degree((N_ROWS, N_COLUMNS)).T.astype(np.float32)  # (6, cells): terms to cells
 
 _BALL = cv2.resize(np.log(FACING), _BLOCKS[::-1], interpolation=cv2.INTER_AREA).ravel()
 _BALL -= _BALL.mean()
@@ -183,11 +183,11 @@ def _surroundings(light: Plane, out: Plane) -> Plane:
     blocks = blocks - level
     pattern = (np.clip(blocks, _SHADE, _GLOSS).sum(axis=0) + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
     blocks -= pattern
-    first = np.clip(blocks, _SHADE, _GLOSS) @ _FIT @ _LAY
+    first = np.clip(blocks, _SHADE, _GLOSS) @ _SMOOTH
     terms = np.clip(blocks, first - _NEAR, first + _NEAR) @ _FIT
     terms[:, :1] += level
     fine = cv2.resize(pattern.reshape(_BLOCKS), (N_COLUMNS, N_ROWS), interpolation=cv2.INTER_LINEAR)
-    np.matmul(terms, _LAY_FINE, out=out)
+    np.matmul(terms, _LAY, out=out)
     out += fine.ravel()
     return out
 

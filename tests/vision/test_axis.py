@@ -6,7 +6,7 @@ import known_bodies as bodies
 import numpy as np
 import pytest
 
-from grader.domain.views import VIEW_COLUMNS
+from grader.domain.views import N_CALLIPERS, VIEW_COLUMNS
 from grader.vision.axis import Lie, lies
 from grader.vision.size import calliper_directions
 
@@ -102,7 +102,7 @@ def test_a_cup_without_a_view_is_no_error() -> None:
 
     found = lies(
         nothing.views[:, :, VIEW_COLUMNS["callipers_mm"]].astype(np.float64),
-        np.zeros((*seen.whole.shape, 16, 3)),
+        np.zeros((*seen.whole.shape, N_CALLIPERS, 3)),
         seen.pulses,
         np.zeros(seen.whole.shape),
         np.array([0.01]),

@@ -57,7 +57,7 @@ def test_callipers_of_an_ellipse_from_above_are_those_of_its_formula() -> None:
 
     off = bodies.ANGLES - np.radians(turned_deg)
     expected_mm = 0.8 * np.sqrt((100 * np.cos(off)) ** 2 + (84 * np.sin(off)) ** 2)
-    assert found.callipers_mm[0] == pytest.approx(expected_mm, abs=0.1)
+    assert found.callipers_mm[0] == pytest.approx(expected_mm, abs=0.2)  # the polygon of rays cuts its corners
     assert found.widest_mm[0] == pytest.approx(80.0, abs=0.1)
     assert found.area_mm2[0] == pytest.approx(np.pi / 4 * 80 * 67.2, rel=0.003)
     assert found.along_mm[0] == pytest.approx((400 - 640) * 0.8, abs=0.01)
