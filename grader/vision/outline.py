@@ -19,7 +19,7 @@ Contour = NDArray[np.integer | np.floating]
 N_RAYS = 48
 """Rays per outline: at 50 px radius the outline bulges 0.1 px over the chord between two of them."""
 
-COARSE = 2
+COARSE = 3
 """Pixels of the plane per pixel that contours are followed on; the edge itself is sought on the plane."""
 _COARSE_BLOCK = np.ones((COARSE, COARSE), np.uint8)
 
@@ -83,7 +83,7 @@ class OutlineFinder:
         cv2.threshold(distance, settings.least_counts, 1, cv2.THRESH_BINARY, dst=self._mask)
         # A coarse pixel is fruit where all its pixels are, so that the gap between two fruit stays open.
         cv2.erode(self._mask, _COARSE_BLOCK, dst=self._mask, anchor=(0, 0))
-        cv2.resize(self._mask, self._coarse.shape[::-1], dst=self._coarse, interpolation=cv2.INTER_NEAREST)
+        np.copyto(self._coarse, self._mask[::COARSE, ::COARSE][: self._coarse.shape[0], : self._coarse.shape[1]])
         cv2.morphologyEx(self._coarse, cv2.MORPH_OPEN, self._opening, dst=self._coarse)
         contours, _ = cv2.findContours(self._coarse, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         least_points = int(2 * np.sqrt(np.pi * settings.least_area_mm2) / (self._mm_per_px * COARSE) / 1.5)
@@ -104,7 +104,7 @@ class OutlineFinder:
         if not keep.any():
             return _nothing()
         height, width = distance.shape
-        edge_px = settings.edge_mm / self._mm_per_px
+        edge_px = settings.edge_mm / self._mm_per_px + COARSE - 1  # a box is known to a coarse pixel
         cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
         radius = _coarse_radius(pieces, centre)[keep]
         centre = centre[:, keep]
@@ -200,7 +200,7 @@ def _coarse_radius(pieces: list[Contour], centre: Floats) -> Floats:
     return np.repeat(radius, 2, axis=1)
 
 
-_REACH = np.arange(-2, 5, dtype=np.float32)[:, None, None]
+_REACH = np.arange(-2, 6, dtype=np.float32)[:, None, None]
 """Steps of one pixel along a ray, from inside the coarse contour, which lies inside the fruit, to well outside."""
 _INSIDE = 2
 
@@ -227,7 +227,7 @@ def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, leas
     return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
 
 
-_DEPTHS = np.linspace(0.5, 1.0, 10, dtype=np.float32)[:, None, None]
+_DEPTHS = np.linspace(0.5, 1.0, 8, dtype=np.float32)[:, None, None]
 """Share of the outer radius at which a ray is looked at, from well inside the fruit to its edge."""
 _DEEP = 2
 _OTHER_MATTER = 0.3
