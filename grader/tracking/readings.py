@@ -104,4 +104,4 @@ def _learn_zero(state: TrackState, lane: int, reading_g: float) -> None:
     readings = state.empty_g[lane]
     readings[state.n_empty[lane] % len(readings)] = reading_g
     state.n_empty[lane] += 1
-    state.zero_g[lane] = np.nanmedian(readings)
+    state.zero_g[lane] = np.median(readings)

@@ -106,7 +106,7 @@ class TrackState:
     made of them, None when they have to be made anew.
 
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
-    got a record. empty_g (lanes, zero_cups): readings of the latest empty cups, NaN where there were none; n_empty
+    got a record. empty_g (lanes, zero_cups): readings of the latest empty cups, 0 before there were so many; n_empty
     (lanes,): how many there were; zero_g (lanes,): their median, the scale's zero.
 
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
@@ -164,7 +164,7 @@ def new_track(installation: Installation, camera: CameraPlace, settings: TrackSe
         look=np.zeros(shape, np.uint8),
         measured=np.full((*shape, len(Combined._fields)), np.nan),
         decided=np.full(lanes, course.first_cup - 1, np.int64),
-        empty_g=np.full((lanes, settings.zero_cups), np.nan),
+        empty_g=np.zeros((lanes, settings.zero_cups)),
         n_empty=np.zeros(lanes, np.int64),
         zero_g=np.zeros(lanes),
         passed=course.first_cup - 1,

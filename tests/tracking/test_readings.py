@@ -154,9 +154,9 @@ def test_the_scales_zero_is_learned_from_empty_cups_and_followed_as_it_drifts() 
     rng, track, n = np.random.default_rng(5), state(), 4000
     empty = rng.random(n) < 0.08
     true_g = np.where(empty, 0.0, rng.uniform(100, 250, n))
-    zero_g = 4.0 + 8.0 * np.arange(n) / n  # grams: some 16 minutes of a lane, with far more drift than a scale has
+    zero_g = 4.0 + 2.0 * np.arange(n) / n  # grams: some 6 minutes of a lane, with far more drift than a scale has
     mass_g, flags = weigh(track, list(true_g + zero_g + rng.normal(0, 1.0, n)), list(empty))
-    late = np.arange(n) > 200
+    late = np.arange(n) > 500  # half of the cups that make the zero were empty by then
     error_g = (mass_g - true_g)[late & ~empty]
     assert np.sqrt((error_g**2).mean()) < 1.25  # 1.0 is the weighing's own noise
     assert abs(error_g.mean()) < 0.4
