@@ -84,7 +84,7 @@ class Eye:
         self.shrink(pixels)
         outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
-            return ViewFeatures.of_empty_cups(cups.lane, cups.cup)
+            return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)})
         size = sizes(outlines, self.camera, SHRINK)
         faces = self.faces(outlines)
         found = {**size._asdict(), **self.skin(faces), **self.spots(faces, size)}
@@ -141,10 +141,11 @@ class Eye:
 def laid_into_cups(
     cups: CupsInView, outlines: Outlines, found: dict[str, NDArray[np.float32]], oversize_mm: float = np.inf
 ) -> ViewFeatures:
-    """What was found, laid into the rows of the cups that hold it; all other cups are empty."""
+    """What was found, laid into the rows of the cups that hold it; all others are empty or cut."""
     views = ViewFeatures.of_empty_cups(cups.lane, cups.cup)
     for name, values in found.items():  # 13 columns, not fruit
         getattr(views, name)[outlines.row] = values
-    too_large = (outlines.occupancy == Occupancy.ONE) & (found["widest_mm"] > oversize_mm)
-    views.occupancy[outlines.row] = np.where(too_large, Occupancy.OVERSIZE, outlines.occupancy)
+    single = np.where(found["widest_mm"] > oversize_mm, Occupancy.OVERSIZE, Occupancy.ONE)
+    views.occupancy[outlines.row] = np.where(outlines.touching, Occupancy.TOUCHING, single)
+    views.occupancy[outlines.cut_row] = Occupancy.CUT
     return views

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.domain.views import Occupancy
 from grader.vision.geometry import CupsInView, Floats
 
 Contour = NDArray[np.integer | np.floating]
@@ -51,16 +50,18 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """One row per cup in view that holds something.
+    """One row per cup that holds something which lies wholly in the picture.
 
-    row: (m,) int64, its row in `CupsInView`. centre: (2, m) float32 x and y in the pixels of the plane.
-    radius: (m, N_RAYS) float32 px along `RAYS` from the centre. occupancy: (m,) uint8.
+    row: (m,) int64, its row in `CupsInView`, rising. centre: (2, m) float32 x and y in the pixels of the plane.
+    radius: (m, N_RAYS) float32 px along `RAYS` from the centre. touching: (m,) bool, it meets a neighbour.
+    cut_row: (c,) int64, rows of cups with something that the picture's edge cuts: there is nothing to measure on it.
     """
 
     row: NDArray[np.int64]
     centre: Floats
     radius: Floats
-    occupancy: NDArray[np.uint8]
+    touching: NDArray[np.bool_]
+    cut_row: NDArray[np.int64]
 
 
 class OutlineFinder:
@@ -101,24 +102,22 @@ class OutlineFinder:
         row = self._nearest_cup(centre, cups)
         box_mm2 = extent[0] * extent[1] * (self._mm_per_px**2 * np.pi / 4)
         keep = _biggest_per_row(row, box_mm2) & (box_mm2 >= settings.least_area_mm2) & (row >= 0)
-        if not keep.any():
-            return _nothing()
         height, width = distance.shape
         edge_px = settings.edge_mm / self._mm_per_px + COARSE - 1  # a box is known to a coarse pixel
         cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
-        radius = _coarse_radius(pieces, centre)[keep]
-        centre = centre[:, keep]
+        whole = np.flatnonzero(keep & ~cut)
+        whole, cut_row = whole[np.argsort(row[whole])], row[keep & cut]
+        if not len(whole):
+            return _nothing(cut_row)
+        row, centre, shared = row[whole], np.ascontiguousarray(centre[:, whole], np.float32), shared[whole]
+        radius = _coarse_radius([pieces[piece] for piece in whole], centre)
         outer = _sharpened(distance, centre, radius, settings.least_counts)
         inner = _first_change(distance, centre, outer, settings.least_counts)
         radius = _fruit_alone(inner, outer, settings.bulge_px)
-        order = np.argsort(row[keep])
-        row, cut, shared = (each[keep][order] for each in (row, cut, shared))
-        centre, radius = np.ascontiguousarray(centre[:, order]), radius[order]
         touching = shared
         if shared.any():
             touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
-        occupancy = np.where(cut, Occupancy.CUT, np.where(touching, Occupancy.TOUCHING, Occupancy.ONE))
-        return Outlines(row, centre, radius, occupancy.astype(np.uint8))
+        return Outlines(row, centre, radius, touching, cut_row)
 
     def _split(self, contours: list[Contour]) -> tuple[list[Contour], Floats, NDArray[np.bool_]]:
         """Contours longer than a cup are cut into stretches of about one pitch.
@@ -159,9 +158,12 @@ class OutlineFinder:
         return np.where(inside, lane * n_cups + along, -1)
 
 
-def _nothing() -> Outlines:
+_NO_ROWS = np.empty(0, np.int64)
+
+
+def _nothing(cut_row: NDArray[np.int64] = _NO_ROWS) -> Outlines:
     return Outlines(
-        np.empty(0, np.int64), np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, np.uint8)
+        _NO_ROWS, np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, bool), cut_row
     )
 
 

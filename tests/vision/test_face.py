@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from grader.domain.views import Occupancy
 from grader.vision.face import CELL_SHARE, FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN, SEEN_DEG, FaceSampler
 from grader.vision.outline import N_RAYS, RAY_ANGLES, Outlines
 
@@ -17,7 +16,8 @@ def outlines(centres: list[tuple[float, float]], radius: np.ndarray) -> Outlines
         row=np.arange(m),
         centre=np.array(centres, np.float32).T.copy(),
         radius=np.broadcast_to(radius, (m, N_RAYS)).astype(np.float32).copy(),
-        occupancy=np.full(m, Occupancy.ONE, np.uint8),
+        touching=np.zeros(m, bool),
+        cut_row=np.empty(0, np.int64),
     )
 
 
