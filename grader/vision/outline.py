@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,10 +94,10 @@ class OutlineFinder:
 
     def _by_cup(self, distance: NDArray[np.uint8], contours: list[Contour], cups: CupsInView) -> Outlines:
         settings = self._settings
-        pieces, boxes, shared = self._split(contours)
-        low, extent = boxes[:2], boxes[2:]
-        high = low + extent
-        centre = (low + high) / 2
+        points, starts, shared = self._pieces(contours)
+        low = np.minimum.reduceat(points, starts, axis=1)  # (2, n): left and top
+        high = np.maximum.reduceat(points, starts, axis=1)
+        centre, extent = (low + high) / 2, high - low
         row = self._nearest_cup(centre, cups)
         box_mm2 = extent[0] * extent[1] * (self._mm_per_px**2 * np.pi / 4)
         keep = _biggest_per_row(row, box_mm2) & (box_mm2 >= settings.least_area_mm2) & (row >= 0)
@@ -110,7 +109,7 @@ class OutlineFinder:
         if not len(whole):
             return _nothing(cut_row)
         row, centre, shared = row[whole], np.ascontiguousarray(centre[:, whole], np.float32), shared[whole]
-        radius = _coarse_radius([pieces[piece] for piece in whole], centre)
+        radius = _coarse_radius(points, starts, whole, centre)
         outer = _sharpened(distance, centre, radius, settings.least_counts)
         inner = _first_change(distance, centre, outer, settings.least_counts)
         radius = _fruit_alone(inner, outer, settings.bulge_px)
@@ -119,35 +118,29 @@ class OutlineFinder:
             touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
         return Outlines(row, centre, radius, touching, cut_row)
 
-    def _split(self, contours: list[Contour]) -> tuple[list[Contour], Floats, NDArray[np.bool_]]:
-        """Contours longer than a cup are cut into stretches of about one pitch.
+    def _pieces(self, contours: list[Contour]) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+        """Points of all contours, (2, p) px of the plane, piece by piece; where a piece begins; whether it is shared.
 
-        Returns the pieces; their boxes, (4, n) float32 px of the plane: left, top, width, height; and (n,) which of
-        them came of such a cut.
+        A contour longer than a cup is shared: it is cut into stretches of about one pitch, a piece each.
         """
-        pieces: list[Contour] = []
-        boxes: list[Sequence[int]] = []
-        shared: list[bool] = []
-        pitch = self._pitch_x / COARSE
-        # A loop over contours: some 80 a frame, and their points are ragged; 0.05 ms.
-        for contour in contours:
-            box = cv2.boundingRect(contour)
-            left, _, length, _ = box
-            parts = round(length / pitch) if length > self._settings.touching_pitches * pitch else 1
-            if parts < 2:
-                pieces.append(contour[::2])
-                boxes.append(box)
-                shared.append(False)
-                continue
-            part = (contour[:, 0, 0] - left) * parts // length
-            for number in np.unique(part):
-                pieces.append(contour[part == number])
-                boxes.append(cv2.boundingRect(pieces[-1]))
-                shared.append(True)
-        edges = np.array(boxes, np.float32).T * COARSE
-        edges[:2] += (COARSE - 1) / 2  # the middle of a coarse pixel
-        edges[2:] -= COARSE  # a box counts its last pixel
-        return pieces, edges, np.array(shared)
+        points = np.concatenate(contours)[:, 0].T.astype(np.float32, order="C")
+        points *= COARSE
+        points += np.float32((COARSE - 1) / 2)  # the middle of a coarse pixel
+        lengths = np.array([len(contour) for contour in contours])
+        starts = np.cumsum(lengths) - lengths
+        left = np.minimum.reduceat(points[0], starts)
+        along = np.maximum.reduceat(points[0], starts) - left
+        long = along > self._settings.touching_pitches * self._pitch_x
+        if not long.any():
+            return points, starts, long
+        parts = np.where(long, np.rint(along / self._pitch_x), 1).astype(np.int64)
+        contour = np.repeat(np.arange(len(contours)), lengths)
+        share = (points[0] - left[contour]) / np.maximum(along, 1)[contour]
+        part = np.minimum((share * parts[contour]).astype(np.int64), parts[contour] - 1)
+        piece = (np.cumsum(parts) - parts)[contour] + part
+        order = np.argsort(piece, kind="stable")
+        starts = np.flatnonzero(np.diff(piece[order], prepend=-1))
+        return points[:, order], starts, long[contour[order[starts]]]
 
     def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
@@ -178,20 +171,23 @@ def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:
     return biggest
 
 
-def _coarse_radius(pieces: list[Contour], centre: Floats) -> Floats:
+def _coarse_radius(points: Floats, starts: NDArray[np.int64], whole: NDArray[np.int64], centre: Floats) -> Floats:
     """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
 
+    points, starts: as of `_pieces`; whole: (n,) pieces that are wanted, centre: (2, n) of these.
     Every second ray is looked at, and its neighbour taken to be like it: the edge itself is sought afterwards.
     """
-    n, rays = len(pieces), N_RAYS // 2
-    which = np.repeat(np.arange(n), [len(piece) for piece in pieces])
-    points = np.concatenate(pieces)[:, 0].T.astype(np.float32) * COARSE + np.float32((COARSE - 1) / 2)
-    x, y = points - centre.astype(np.float32)[:, which]
+    n, rays = len(whole), N_RAYS // 2
+    wanted = np.full(len(starts), n)  # the others go into a row of their own
+    wanted[whole] = np.arange(n)
+    which = np.repeat(wanted, np.diff(starts, append=points.shape[1]))
+    x, y = points - np.concatenate([centre, np.zeros((2, 1), np.float32)], axis=1)[:, which]
     away = np.sqrt(x * x + y * y)
     turn = np.arctan2(y, x) * np.float32(rays / (2 * np.pi))
     ray = (turn + np.float32(rays + 0.25)).astype(np.int32) % rays  # the middle between a ray and its neighbour
-    radius = np.zeros((n, rays), np.float32)
+    radius = np.zeros((n + 1, rays), np.float32)
     np.maximum.at(radius.reshape(-1), which * rays + ray, away)
+    radius = radius[:n]
     for _ in range(rays // 2):  # a round contour has no gap at all, a cut one a wide one
         gap = radius == 0
         if not gap.any():
@@ -229,7 +225,7 @@ def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, leas
     return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
 
 
-_DEPTHS = np.linspace(0.5, 1.0, 8, dtype=np.float32)[:, None, None]
+_DEPTHS = np.linspace(0.5, 1.0, 6, dtype=np.float32)[:, None, None]
 """Share of the outer radius at which a ray is looked at, from well inside the fruit to its edge."""
 _DEEP = 2
 _OTHER_MATTER = 0.3
