@@ -139,7 +139,7 @@ def run(
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%}), "
         f"{verdict.never_landed} in the journal landed nowhere",
-        highlight=False,
+        soft_wrap=True,
     )
     for miss in verdict.misses[:20]:
         where = f"lane {miss.lane} cup {miss.cup}: sent to {miss.decided}, landed in {miss.landed}"

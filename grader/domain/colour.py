@@ -6,16 +6,15 @@ import msgspec
 
 
 class ColourCalibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From a camera's counts to colour as a person sees it.
+    """From a camera's light to colour as a person sees it.
 
-    transfer: how counts follow light. to_srgb: 3 x 3, rows red, green, blue: linear camera light
-    (red, green, blue; 1 = full scale) to linear sRGB under D65; the identity for a camera that delivers sRGB.
+    to_srgb: 3 x 3, rows red, green, blue: linear camera light (red, green, blue; 1 = full scale) to linear sRGB under
+    D65; the identity for a camera that delivers sRGB.
     blush_from_deg, blush_to_deg: CIELAB hue angles of blush; ground colour reaches from there to
     ground_to_deg. least_chroma: below it a colour has no hue worth the name (gloss, labels, grime).
     """
 
     name: str = "srgb"
-    transfer: str = "srgb"
     to_srgb: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]] = (
         (1.0, 0.0, 0.0),
         (0.0, 1.0, 0.0),

@@ -42,12 +42,17 @@ class ColourTable:
     log_light: Table
 
 
-def linear_light(counts: NDArray[np.floating], transfer: str) -> NDArray[np.floating]:
-    """Light (0..1) of counts (0..255). sRGB's curve after IEC 61966-2-1."""
+def linear_light(counts: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Light (0..1) of sRGB counts (0..255), by the curve of IEC 61966-2-1."""
     share = counts / 255.0
-    if transfer == "linear":
-        return np.asarray(share)
     return np.asarray(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4))
+
+
+def srgb_counts() -> NDArray[np.uint8]:
+    """(256,) uint8: sRGB counts of the counts of a camera that follows light, the inverse of `linear_light`."""
+    share = np.arange(256) / 255.0
+    curved = np.where(share <= 0.0031308, share * 12.92, 1.055 * share ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(curved * 255.0), np.uint8)
 
 
 def cielab(linear_srgb: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -68,7 +73,7 @@ def colour_table(calibration: ColourCalibration) -> ColourTable:
     """Fold a calibration into tables over the codes that `cv2.COLOR_BGR2BGR555` gives."""
     code = np.arange(N_CODES)
     counts = np.stack([(code >> 10) & 31, (code >> 5) & 31, code & 31], axis=-1) * 8.0 + 3.5  # red, green, blue
-    light = linear_light(counts, calibration.transfer)
+    light = linear_light(counts)
     lab = cielab(light @ np.array(calibration.to_srgb).T)
     hue = hue_deg(lab[:, 1], lab[:, 2])
     has_hue = np.hypot(lab[:, 1], lab[:, 2]) >= calibration.least_chroma
@@ -78,13 +83,13 @@ def colour_table(calibration: ColourCalibration) -> ColourTable:
         blush=_table(blush),
         ground=_table(ground),
         ground_hue_deg=_table(hue * ground),
-        log_light=log_light(calibration.transfer),
+        log_light=log_light(),
     )
 
 
-def log_light(transfer: str) -> Table:
+def log_light() -> Table:
     """(256,) float32: natural logarithm of the light of each count; what is darker than noise counts as noise."""
-    light = linear_light(np.maximum(np.arange(256), _NOISE_COUNTS), transfer)
+    light = linear_light(np.maximum(np.arange(256), _NOISE_COUNTS))
     return np.asarray(np.log(light), np.float32)
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace, Line
 from grader.domain.views import Occupancy, ViewFeatures
+from grader.errors import BadSettings
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
-from grader.vision.colour import Table, colour_table, look_up
+from grader.vision.colour import Table, colour_table, look_up, srgb_counts
 from grader.vision.face import CELL_SHARE, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN, FaceSampler
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
@@ -55,7 +56,10 @@ class Eye:
         colours: ColourCalibration = ColourCalibration(),
         settings: EyeSettings = EyeSettings(),
     ) -> None:
+        """Raises BadSettings for a camera without blue, green and red bands."""
         self.camera, self.line, self.settings = camera, line, settings
+        self._bands = _colour_bands(camera)
+        self._as_srgb = None if camera.transfer == "srgb" else srgb_counts()
         shape = (camera.height_px // SHRINK, camera.width_px // SHRINK)
         pitch = (cup_pitch_px(camera, line) / SHRINK, camera.lane_pitch_px / SHRINK)
         self._table = colour_table(colours)
@@ -76,7 +80,7 @@ class Eye:
         return np.unique(np.clip(rows, 0, camera.height_px // SHRINK - 1))
 
     def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
-        """What the cups in view hold. pixels: (height, width, >= 3) uint8, blue, green, red first.
+        """What the cups in view hold. pixels: (height, width, n_bands) uint8, bands as the camera has them.
 
         The stages below, one after the other; each leaves its plane in place for the next.
         """
@@ -91,11 +95,13 @@ class Eye:
         return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
-        """Half the width and height, by means of 2 x 2 pixels."""
+        """Half the width and height, by means of 2 x 2 pixels: blue, green, red, in sRGB counts."""
         height, width = self._small.shape[:2]
-        picture = pixels if pixels.shape[2] == 3 else np.ascontiguousarray(pixels[:, :, :3])
+        picture = pixels if self._bands == [0, 1, 2] and pixels.shape[2] == 3 else pixels[:, :, self._bands]
         even = picture[: height * SHRINK, : width * SHRINK]
         cv2.resize(even, (width, height), dst=self._small, interpolation=cv2.INTER_AREA)
+        if self._as_srgb is not None:
+            cv2.LUT(self._small, self._as_srgb, dst=self._small)
 
     def distance_from_belt(self) -> NDArray[np.uint8]:
         """How far every pixel is from the belt's colour in this frame, counts."""
@@ -136,6 +142,18 @@ class Eye:
     def _face_mean(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
         looked_up = look_up(codes, table, self._looked_up[: len(codes)])
         return np.asarray(looked_up.reshape(-1, _WEIGHT.size) @ _WEIGHT)
+
+
+def _colour_bands(camera: CameraPlace) -> list[int]:
+    """Where blue, green and red lie among the camera's bands."""
+    try:
+        return [camera.bands.index(colour) for colour in ("blue", "green", "red")]
+    except ValueError:
+        raise BadSettings(
+            "camera",
+            f"has the bands {', '.join(camera.bands)}; fruit cannot be graded without blue, green and red",
+            remedy="name another camera, or the bands that it has",
+        ) from None
 
 
 def laid_into_cups(

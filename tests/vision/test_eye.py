@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scenes import BELT, DARK_RED, RED, YELLOW, Disc, camera, frame, line
 
 from grader.domain.views import Occupancy, ViewFeatures
+from grader.errors import BadSettings
 from grader.units import Pulse
 from grader.vision.eye import Eye
 
@@ -118,6 +119,30 @@ def test_blush_shares_of_a_face_and_of_its_negative_are_one_together() -> None:
     # Pixels on the border are orange and count as ground in both: half a pixel of 82 for each side, and rounding.
     assert sum(share) == pytest.approx(1.0, abs=0.06)
     assert share[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_bands_are_found_by_their_names_whatever_their_order() -> None:
+    place = camera(1)
+    picture = frame(place, [Disc(240, 80, 90)])
+    plain = Eye(place, line(1)).look(picture, PULSE)
+    turned = Eye(camera(1, bands=("red", "green", "blue")), line(1)).look(picture[:, :, ::-1], PULSE)
+    assert np.array_equal(turned.widest_mm, plain.widest_mm, equal_nan=True)
+    assert np.array_equal(turned.blush_weight, plain.blush_weight, equal_nan=True)
+
+
+def test_camera_without_colours_is_refused_in_words() -> None:
+    with pytest.raises(BadSettings, match="without blue, green and red"):
+        Eye(camera(1, bands=("nir",)), line(1))
+
+
+def test_camera_that_follows_light_sees_the_same_fruit_as_one_with_the_curve_of_srgb() -> None:
+    place = camera(1)
+    picture = frame(place, [Disc(240, 80, 90, YELLOW)])
+    as_light = np.where(picture <= 10, picture / 12.92, 255 * ((picture / 255 + 0.055) / 1.055) ** 2.4)
+    linear = Eye(camera(1, transfer="linear"), line(1)).look(np.rint(as_light).astype(np.uint8), PULSE)
+    plain = Eye(place, line(1)).look(picture, PULSE)
+    assert of(linear, 0, 1).widest_mm[0] == pytest.approx(of(plain, 0, 1).widest_mm[0], abs=0.4)
+    assert of(linear, 0, 1).ground_weight[0] == pytest.approx(of(plain, 0, 1).ground_weight[0], abs=0.02)
 
 
 def test_extra_band_is_left_alone() -> None:
