@@ -41,7 +41,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The long figures, about half an hour. Shorter: make accept ACCEPT="--accept-minutes 3 --accept-fruit 200"
+# The long figures, about 20 minutes. Shorter: make accept ACCEPT="--accept-minutes 3 --accept-fruit 200"
 accept: setup
 	$(BIN)/python -m pytest tests/accept -s --run-accept $(ACCEPT)
 

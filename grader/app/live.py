@@ -13,13 +13,12 @@ import cv2
 import msgspec
 
 from grader.app.books import JOURNAL
-from grader.app.setting_up import decider
+from grader.app.setting_up import Decider, decider
 from grader.clock import SystemClock
 from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation, LotMark
 from grader.domain.snapshot import Snapshot, State
 from grader.errors import BadSettings, DeviceError
-from grader.station.line import LineSettings
 from grader.station.shell import Station, belt_pulses
 from grader.storage.journal import SqliteJournal, open_journal
 from grader.storage.provenance import RunInfo, software_versions
@@ -65,8 +64,9 @@ def default_out() -> Path:
 class LiveRun:
     """A running station with its simulated line. Made by `started`, which also takes it apart."""
 
-    def __init__(self, asked: SimulatedRun, settings: LineSettings, line: LiveLine, station: Station) -> None:
-        self._asked, self._settings, self._line, self.station = asked, settings, line, station
+    def __init__(self, asked: SimulatedRun, chosen: Decider, line: LiveLine, station: Station) -> None:
+        self._asked, self._settings, self._line, self.station = asked, chosen.settings, line, station
+        self.warnings = chosen.warnings
 
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
@@ -157,7 +157,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         closing.callback(station.stop)
         station.start()
         line.start_belt()
-        yield LiveRun(asked, chosen.settings, line, station)
+        yield LiveRun(asked, chosen, line, station)
 
 
 def _station_settings(asked: SimulatedRun) -> StationSettings:

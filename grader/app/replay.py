@@ -72,7 +72,9 @@ def replay(
         versions=software_versions(),
         hashes={"recording": recording_sha256(path), **chosen.hashes},
     )
-    return Replayed(sorted(records, key=lambda record: (record.lane, record.cup)), summary, recording.warnings)
+    return Replayed(
+        sorted(records, key=lambda record: (record.lane, record.cup)), summary, (*chosen.warnings, *recording.warnings)
+    )
 
 
 def write_out(replayed: Replayed, out: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +26,11 @@ DEFAULT_SHEET = "house_default"
 
 
 class Decider(NamedTuple):
-    """Settings of the line, and the hashes of every file that they came from."""
+    """Settings of the line, the hashes of every file that they came from, and what looks wrong about them."""
 
     settings: LineSettings
     hashes: dict[str, str]
+    warnings: tuple[str, ...]
 
 
 def make_artefacts(say: Callable[[str], None] = lambda text: None) -> None:
@@ -50,7 +52,12 @@ def decider(
     sheet: a file or the name of a preset. variety: of the lot, for sheets that ask. Raises BadSettings, BadArtefact.
     """
     wanted = sheet if sheet is not None else DEFAULT_SHEET
-    compiled_sheet = compiled(load_sheet(wanted), variety or installation.variety)
+    of_variety = variety or installation.variety
+    compiled_sheet = compiled(load_sheet(wanted, variety=of_variety), of_variety)
+    fruit = compiled_sheet.sheet.fruit
+    warnings: tuple[str, ...] = ()
+    if fruit != installation.fruit:
+        warnings = (f"the sheet {compiled_sheet.sheet.name} is for {fruit}; the fruit here is {installation.fruit}",)
     hashes = {"sheet": sha256_of(sheet_path(wanted))}
     sugar: SugarModel | None = None
     if installation.spectrometers:
@@ -63,11 +70,9 @@ def decider(
         camera=camera if camera is not None else next(iter(installation.cameras)),
     )
     hashes["settings"] = _hash_of(settings)
-    return Decider(settings, hashes)
+    return Decider(settings, hashes, warnings)
 
 
 def _hash_of(settings: LineSettings) -> str:
-    import hashlib
-
     parts = (settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera)
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

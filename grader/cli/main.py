@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +46,11 @@ def run_command_line() -> int:
     except typer.Abort:
         return _said("stopped", 130)
     return int(status) if isinstance(status, int) else 0
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        errors.print(_marked("!", warning), soft_wrap=True)
 
 
 def _said(problem: str, status: int) -> int:
@@ -123,6 +128,7 @@ def run(
     with _ctrl_c() as asked_to_stop, ExitStack() as closing:
         with _progress("preparing the simulated line") as prepared:
             live = closing.enter_context(started(asked, prepared))
+        _warn(live.warnings)
         page = closing.enter_context(Page(language, page_console))
         deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         shown = live.tick()
@@ -170,8 +176,7 @@ def replay(
         result = replayed(
             recording, sheet=sheet, variety=variety, progress=lambda done, total: bar(done / max(total, 1))
         )
-    for warning in result.warnings:
-        errors.print(_marked("!", warning), soft_wrap=True)
+    _warn(result.warnings)
     fruit_csv = write_out(result, out)
     summary = result.summary
     console.print(f"{summary.fruit} fruit, {summary.fruit_per_s:.0f} fruit/s, in {fruit_csv}", soft_wrap=True)
