@@ -200,7 +200,7 @@ def _coarse_radius(points: Floats, starts: NDArray[np.int64], whole: NDArray[np.
 
 _REACH = np.arange(-2, 6, dtype=np.float32)[:, None, None]
 """Steps of one pixel along a ray, from inside the coarse contour, which lies inside the fruit, to well outside."""
-_INSIDE = 2
+_REACH_X, _REACH_Y = _REACH * RAYS[0], _REACH * RAYS[1]
 
 
 def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
@@ -209,20 +209,20 @@ def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, leas
     The level just inside the contour is the fruit's own, so that bright and dark fruit are cut at the same place.
     """
     steps, rays = len(_REACH), radius.size
-    reach = radius + _REACH  # (steps, n, N_RAYS)
-    x = (reach * RAYS[0] + centre[0][:, None]).reshape(steps, rays)
-    y = (reach * RAYS[1] + centre[1][:, None]).reshape(steps, rays)
-    samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    half = np.maximum(samples[:_INSIDE].mean(axis=0), least_counts) / 2
-    below = samples < half
+    x = (radius * RAYS[0] + centre[0][:, None] + _REACH_X).reshape(steps, rays)
+    y = (radius * RAYS[1] + centre[1][:, None] + _REACH_Y).reshape(steps, rays)
+    samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    level = (samples[0].astype(np.float32) + samples[1]) / 2
+    half = np.maximum(level, least_counts) / 2
+    below = samples < np.ceil(half).astype(np.uint8)
     ray = np.arange(rays)
     first_out = steps - np.argmin(below[::-1], axis=0)  # the step after the last one that is fruit
     known = (first_out < steps) & ~below.all(axis=0)
     outer = np.where(known, first_out, 1)
-    inside, outside = samples[outer - 1, ray], samples[outer, ray]
+    inside, outside = samples[outer - 1, ray].astype(np.float32), samples[outer, ray].astype(np.float32)
     part = (inside - half) / np.maximum(inside - outside, np.float32(1e-3))
     sharp = radius.reshape(-1) + _REACH[outer - 1, 0, 0] + part
-    return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape).astype(np.float32)
+    return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape)
 
 
 _DEPTHS = np.linspace(0.5, 1.0, 6, dtype=np.float32)[:, None, None]
@@ -237,10 +237,10 @@ def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, le
 
     A leaf is wider than two rays: every second one is looked at, and speaks for its neighbour.
     """
-    reach = outer[:, ::2] * _DEPTHS
-    steps, rays = len(_DEPTHS), reach[0].size
-    x = (reach * RAYS[0, ::2] + centre[0][:, None]).reshape(steps, rays)
-    y = (reach * RAYS[1, ::2] + centre[1][:, None]).reshape(steps, rays)
+    every_second = outer[:, ::2]
+    steps, rays = len(_DEPTHS), every_second.size
+    x = (every_second * RAYS[0, ::2] * _DEPTHS + centre[0][:, None]).reshape(steps, rays)
+    y = (every_second * RAYS[1, ::2] * _DEPTHS + centre[1][:, None]).reshape(steps, rays)
     samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     inside = samples[:_DEEP].mean(axis=0) * np.float32(_OTHER_MATTER)
     other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
