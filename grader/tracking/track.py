@@ -97,7 +97,6 @@ def close_seen(
     state.look[lane, slot] = look
     state.flags[lane, slot] |= (
         _where(2 * (whole & (code == Occupancy.TOUCHING)).sum(axis=1) > n_whole, Flag.TOUCHING)
-        | _where(2 * (whole & (code == Occupancy.OVERSIZE)).sum(axis=1) > n_whole, Flag.OVERSIZE)
         | _where(blank, Flag.NOT_SEEN)
         | _where(~blank & (n_whole < settings.enough_views), Flag.FEW_VIEWS)
     )
@@ -107,6 +106,8 @@ def close_seen(
         lane, slot = lane[fruit], slot[fruit]
         values = combined(state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit], camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
+        # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
+        state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
 
 
 def decide(

@@ -103,6 +103,8 @@ class KnowingEye:
         views.occupancy[:] = code
         for name in VIEW_COLUMNS:
             getattr(views, name)[code != Occupancy.EMPTY] = SHOWN.get(name, 0.0)
+        for name in ("widest_mm", "callipers_mm"):
+            getattr(views, name)[code == Occupancy.OVERSIZE] = OVERSIZE_MM
         return views
 
 
@@ -117,6 +119,7 @@ SHOWN = {
     "ground_hue_sum_deg": 20.0,
 }
 """What the knowing eye sees of every fruit."""
+OVERSIZE_MM = 97.0
 MASS_G = 215.0  # fits the knowing eye's fruit
 
 
