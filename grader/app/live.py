@@ -18,7 +18,7 @@ from grader.clock import SystemClock
 from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation, LotMark
 from grader.domain.snapshot import Snapshot, State
-from grader.errors import BadSettings, DeviceError
+from grader.errors import BadFile, BadSettings, DeviceError
 from grader.station.shell import Station, belt_pulses
 from grader.storage.journal import SqliteJournal, open_journal
 from grader.storage.provenance import RunInfo, software_versions
@@ -120,6 +120,8 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
     )
     clock = SystemClock()
+    if (asked.out / JOURNAL).exists():
+        raise BadFile(asked.out, "holds the journal of another run", remedy="name a new folder")
     asked.out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         journal: SqliteJournal = open_journal(asked.out / JOURNAL, run)

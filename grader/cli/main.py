@@ -95,7 +95,7 @@ def run(
     headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
     level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
     variety: Annotated[str, typer.Option(help="of the fruit")] = "Fuji",
-    seed: Annotated[int, typer.Option(help="of the simulated line")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
     lot: Annotated[str, typer.Option(help="name of the lot")] = "lot-1",
     grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
     sheet: Sheet = None,
@@ -180,6 +180,8 @@ def replay(
     fruit_csv = write_out(result, out)
     summary = result.summary
     console.print(f"{summary.fruit} fruit, {summary.fruit_per_s:.0f} fruit/s, in {fruit_csv}", soft_wrap=True)
+    if not summary.fruit:
+        _warn([f"{recording}: no fruit was found; check its pulses, first_cup and where its camera stands"])
     if expected is not None:
         found, text = differences(result, expected)
         console.print(text, soft_wrap=True)
@@ -191,7 +193,7 @@ def replay(
 def simulate(
     folder: Annotated[Path, typer.Argument(help="where to write; a name that ends in .packed gives one file")],
     fruit: Annotated[int, typer.Option(min=1, help="how many different fruit")] = 200,
-    seed: int = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
     level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
     lanes: Annotated[int, typer.Option(min=1, max=12)] = 4,
     variety: str = "Fuji",

@@ -49,6 +49,8 @@ class TomlFile(NamedTuple):
 def read_toml(path: Path) -> TomlFile:
     """Read a TOML file. Raises BadSettings, with the line where it stops making sense."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would keep the reader waiting for ever
+            raise BadSettings(path, "is not a file", remedy="check the path")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
@@ -57,7 +59,7 @@ def read_toml(path: Path) -> TomlFile:
     if len(content) > MOST_BYTES:
         raise BadSettings(path, "is too large for a settings file", remedy=f"keep it under {MOST_BYTES // 1000} kB")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadSettings(path, "is not UTF-8 text", row=line, remedy="save it as UTF-8") from error

@@ -61,6 +61,8 @@ def save_artefact(path: Path, record: Any) -> str:
 
 def load_artefact(path: Path, kind: type[Record]) -> tuple[Record, str]:
     """The record of a file, and the SHA-256 of the file in hex. Raises BadArtefact naming the file and the remedy."""
+    if path.exists() and not path.is_file():  # a pipe would keep the reader waiting for ever
+        raise BadArtefact(path, "is not a file", remedy=_MAKE_IT_AGAIN)
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size <= MOST_BYTES else b""

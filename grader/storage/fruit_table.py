@@ -111,6 +111,8 @@ def read_fruit_csv(path: Path) -> FruitTable:
     A column that is missing reads as not measured or empty; an unknown one is ignored. Raises BadFile with
     the row (the header is row 1) for anything that is not what the column holds.
     """
+    if path.exists() and not path.is_file():  # a pipe would keep the reader waiting for ever
+        raise BadFile(path, "is not a file", remedy="name a fruit.csv")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

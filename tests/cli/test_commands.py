@@ -237,6 +237,24 @@ def test_a_recording_that_cannot_be_read_is_one_sentence(
     _assert_one_sentence(said, 1, str(copied / named))
 
 
+def test_a_recording_without_a_camera_is_one_sentence(copied: Path, tmp_path: Path) -> None:
+    text = (copied / "recording.toml").read_text()
+    start = text.index("[cameras.top]")
+    end = text.index("\n[", start)
+    (copied / "recording.toml").write_text(text[:start] + text[end:])
+    (copied / "frames.csv").write_text("camera,sequence,pulse,t_ns,file\n")
+    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, "cameras is empty")
+
+
+def test_a_replay_that_finds_no_fruit_says_so(copied: Path, tmp_path: Path) -> None:
+    text = (copied / "recording.toml").read_text()
+    (copied / "recording.toml").write_text(text.replace("[line]", "[line]\nfirst_cup = 1000", 1))
+    for table in ("weights.csv", "spectra.csv"):
+        (copied / table).write_text((copied / table).read_text().split("\n", 1)[0] + "\n")
+    said = grader("replay", copied, "--out", tmp_path / "out")
+    assert said.status == 0 and "no fruit was found" in said.err, said
+
+
 @pytest.mark.parametrize(
     ("words", "status", "named"),
     [
@@ -249,12 +267,16 @@ def test_a_recording_that_cannot_be_read_is_one_sentence(
         ("replay {recording} --out {tmp}/out --sheet {empty_file}", 1, "{empty_file}"),
         ("replay {recording} --out {tmp}/out --check {tmp}/nowhere.csv", 1, "{tmp}/nowhere.csv"),
         ("replay {recording} --out {tmp}/out --check {empty_file}", 1, "{empty_file}"),
+        ("replay {recording} --out {tmp}/out --sheet {pipe}", 1, "{pipe}"),
+        ("replay {recording} --out {tmp}/out --check {pipe}", 1, "{pipe}"),
         ("replay {recording}", 2, "--out"),
         ("run --lanes 99", 2, "--lanes"),
         ("run --lanes many", 2, "--lanes"),
         ("run --level silly", 2, "silly"),
         ("run --headless --out {tmp}/run --sheet nobodys", 1, "nobodys"),
         ("run --headless --out {empty_file}", 1, "{empty_file}"),
+        ("run --headless --out {used}", 1, "{used}"),
+        ("simulate {tmp}/line --fruit 1 --seed -1", 2, "--seed"),
         ("simulate {recording} --fruit 1", 1, "{recording}"),
         ("simulate {empty_file}/line --fruit 1", 1, "{empty_file}/line"),
         ("convert {tmp}/nowhere {tmp}/x.packed", 1, "{tmp}/nowhere"),
@@ -269,7 +291,11 @@ def test_what_cannot_be_done_is_one_sentence(
 ) -> None:
     empty_file = tmp_path / "empty [1]"
     empty_file.touch()
-    places = {"recording": recording, "empty_file": empty_file, "tmp": tmp_path}
+    pipe, used = tmp_path / "pipe.toml", tmp_path / "used"
+    os.mkfifo(pipe)
+    used.mkdir()
+    (used / "journal.sqlite").touch()
+    places = {"recording": recording, "empty_file": empty_file, "pipe": pipe, "used": used, "tmp": tmp_path}
     said = grader(*(word.format(**places) for word in words.split()))
     _assert_one_sentence(said, status, named.format(**places))
 

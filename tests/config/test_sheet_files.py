@@ -112,6 +112,13 @@ def test_a_mistake_is_named_on_its_line(tmp_path: Path, change: tuple[str, str],
     assert error.value.row == line and error.value.remedy
 
 
+def test_a_sheet_that_a_windows_editor_saved_is_read(tmp_path: Path) -> None:
+    plain = preset_path("house_default").read_bytes()
+    saved = tmp_path / "saved.toml"
+    saved.write_bytes(b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n"))
+    assert load_sheet(saved) == load_preset("house_default")
+
+
 def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
     problems = found(tmp_path, ("standard", "standrd"), ("0.6", '"0.6"'), ("by =", "bye ="), ("[1, 2]", "[true]"))
     assert [line for line, _ in problems] == [3, 10, 19, 28]

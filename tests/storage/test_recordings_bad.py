@@ -64,6 +64,7 @@ HEADER_FAULTS = [
     ("width_px = 40", "width_px = 1000000000", "cameras.top.width_px"),
     ("width_px = 40\nheight_px = 33", "width_px = 16384\nheight_px = 16384", "cameras.top.height_px"),
     ("mm_per_px = 0.8", 'mm_per_px = "0.8"', "cameras.top.mm_per_px"),
+    ("mm_per_px = 0.8", "mm_per_px = 0.000001", "cameras.top.mm_per_px"),
     ("lane_pitch_px = 15.0", "lane_pitch_px = -15.0", "cameras.top.lane_pitch_px"),
     ("cup_zero_px = [0.0, 8.0]", "cup_zero_px = [0.0, nan]", "cameras.top.cup_zero_px"),
     ("cup_zero_px = [0.0, 8.0]", "cup_zero_px = [0.0]", "cameras.top.cup_zero_px"),
@@ -95,7 +96,7 @@ def test_an_impossible_header_is_refused_by_file_line_key_and_remedy(line: Path,
 
 
 def test_a_check_names_every_wrong_key_at_once(line: Path) -> None:
-    for old, new, _ in (HEADER_FAULTS[1], HEADER_FAULTS[6], HEADER_FAULTS[11], HEADER_FAULTS[18]):
+    for old, new, _ in (HEADER_FAULTS[1], HEADER_FAULTS[6], HEADER_FAULTS[11], HEADER_FAULTS[19]):
         edit(line / "recording.toml", old, new)
     problems = validate(line)
     keys = [problem.text.split(":")[0] for problem in problems if problem.severity == "error"]

@@ -62,11 +62,11 @@ _LIMITS: dict[type, dict[str, _Range]] = {
     CameraPlace: {
         "width_px": _Range(8, 16384, "give the picture's width, 8 to 16384"),
         "height_px": _Range(8, 16384, "give the picture's height, 8 to 16384"),
-        "mm_per_px": _Range(_ABOVE_ZERO, 100, "give the scale of the picture, above 0"),
+        "mm_per_px": _Range(0.01, 100, "give the scale of the picture, 0.01 to 100"),
         "cup_zero_px": _Range(-_FAR, _FAR, "give x and y in px"),
         "lane_pitch_px": _Range(_ABOVE_ZERO, _FAR, "give the distance between two lanes in px, above 0"),
         "pulses_per_frame": _Range(1, 1_000_000, "give the pulses between two pictures, at least 1"),
-        "lens_above_mm": _Range(_ABOVE_ZERO, _FAR, "give the height of the lens, or leave it out"),
+        "lens_above_mm": _Range(200, _FAR, "give the height of the lens, or leave it out"),
         "optical_centre_px": _Range(-_FAR, _FAR, "give x and y in px, or leave it out"),
         "turn_deg_per_pulse": _Range(-360, 360, "give the nominal turn of a fruit of 80 mm, or leave it out"),
     },
@@ -224,6 +224,8 @@ class _Reading:
     def _check_together(self, installation: Installation) -> None:
         """What no single key can show: sizes of areas, lengths of vectors, order."""
         lanes = installation.line.lanes
+        if not installation.cameras:
+            self._error(("cameras",), "is empty", "describe the camera in [cameras.NAME]")
         for name, place in installation.cameras.items():
             self._check_camera(place, ("cameras", name))
         for name, spectrometer in installation.spectrometers.items():
