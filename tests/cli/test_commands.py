@@ -243,7 +243,7 @@ def test_a_recording_without_a_camera_is_one_sentence(copied: Path, tmp_path: Pa
     end = text.index("\n[", start)
     (copied / "recording.toml").write_text(text[:start] + text[end:])
     (copied / "frames.csv").write_text("camera,sequence,pulse,t_ns,file\n")
-    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, "cameras is empty")
+    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, "cameras: is empty")
 
 
 def test_a_replay_that_finds_no_fruit_says_so(copied: Path, tmp_path: Path) -> None:
