@@ -111,8 +111,7 @@ class OutlineFinder:
         row, centre, shared = row[whole], np.ascontiguousarray(centre[:, whole], np.float32), shared[whole]
         radius = _coarse_radius(points, starts, whole, centre)
         outer = _sharpened(distance, centre, radius, settings.least_counts)
-        inner = _first_change(distance, centre, outer, settings.least_counts)
-        radius = _fruit_alone(inner, outer, settings.bulge_px)
+        radius = _fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
         touching = shared
         if shared.any():
             touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
@@ -264,23 +263,27 @@ _DOUBT = np.float32(0.02)
 _ROUNDS = 3
 
 
-def _fruit_alone(inner: Floats, outer: Floats, bulge_px: float) -> Floats:
+def _fruit_alone(
+    distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int, bulge_px: float
+) -> Floats:
     """Radii of the fruit without what lies beside it: leaves, labels, smears, stalks. (n, N_RAYS) px.
 
-    Where a ray changes its matter before it reaches the belt, the fruit may end at the change (then a leaf follows) or
-    at the belt (then it was a rot at its rim). A smooth line, fitted to the rays that do not change and do not stick
-    out of it, decides; nothing is left standing out of that line.
+    An outline as smooth as a fruit's stands as it is. In one that bulges, where a ray changes its matter before it
+    reaches the belt, the fruit may end at the change (then a leaf follows) or at the belt (then it was a rot at its
+    rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides; nothing is left
+    standing out of that line.
     """
-    doubtful = inner < outer - 1.0
-    in_doubt = np.flatnonzero((doubtful | (outer > outer @ _SMOOTH + np.float32(bulge_px / 2))).any(axis=1))
+    bulging = np.flatnonzero((outer > outer @ _SMOOTH + np.float32(bulge_px / 2)).any(axis=1))
+    if not len(bulging):
+        return outer
     radius = outer.copy()
-    if len(in_doubt):
-        radius[in_doubt] = _fitted(inner[in_doubt], outer[in_doubt], doubtful[in_doubt], bulge_px)
+    inner = _first_change(distance, centre[:, bulging], outer[bulging], least_counts)
+    radius[bulging] = _fitted(inner, outer[bulging], inner < outer[bulging] - 1.0, bulge_px)
     return radius
 
 
 def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
-    """`_fruit_alone` of those that need it: least squares, weighed anew by what it says of each ray."""
+    """The smooth line of `_fruit_alone`: least squares, weighed anew by what it says of each ray."""
     n, terms = len(outer), _WAVES.shape[1]
     known = np.where(doubtful, (inner + outer) / 2, outer)
     weight = np.where(doubtful, _DOUBT, np.float32(1.0))
