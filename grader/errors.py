@@ -7,7 +7,6 @@
     │   └── BadArtefact          a calibration or model file
     ├── DeviceError          hardware did not do what was asked
     │   ├── BoardLost            the gate board is silent or its port is gone
-    │   ├── BoardRefused         the gate board answered, and said no
     │   └── CameraLost           no frames while the belt moves
     └── JournalError         the journal cannot be written or read
 
@@ -53,10 +52,6 @@ class DeviceError(GraderError):
 
 class BoardLost(DeviceError):
     """The gate board is silent, or its port is gone."""
-
-
-class BoardRefused(DeviceError):
-    """The gate board answered and refused; the message carries its code."""
 
 
 class CameraLost(DeviceError):

@@ -27,11 +27,6 @@ def pulses_from_mm(length_mm: float, mm_per_pulse: float) -> int:
     return round(length_mm / mm_per_pulse)
 
 
-def pulses_from_ms(duration_ms: float, pulses_per_s: float) -> int:
-    """Pulses that pass in a time at a given belt speed, rounded up: a lead is never cut short."""
-    return -int(-(duration_ms * pulses_per_s / 1000.0) // 1)
-
-
 def pulse_at(now: HostNs, seen_pulse: Pulse, seen_at: HostNs, pulses_per_s: float) -> Pulse:
     """Where the belt is now, if it kept its speed since it was last seen."""
     return Pulse(seen_pulse + int((now - seen_at) * pulses_per_s / NS_PER_S))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,13 +75,3 @@ class Trigger:
 
     number: int
     pulse: Pulse
-
-
-@dataclass(frozen=True, slots=True)
-class FrameLoss:
-    """Frames that never reached the station: from one pulse to another, how many and why."""
-
-    first_pulse: Pulse
-    last_pulse: Pulse
-    frames: int
-    why: str = field(default="lost")
