@@ -73,9 +73,9 @@ class ViewFeatures:
     def of_empty_cups(cls, lane: NDArray[np.int16], cup: NDArray[np.int64]) -> Self:
         """Cups in which nothing is seen; everything measured is NaN."""
         n = len(lane)
+        table = np.full((VIEW_WIDTH, n), np.nan, np.float32)  # one piece of memory for all columns
         measured = {
-            name: np.full((n, N_CALLIPERS) if name == "callipers_mm" else n, np.nan, np.float32)
-            for name in VIEW_COLUMNS
+            name: table[at].T if name == "callipers_mm" else table[at.start] for name, at in VIEW_COLUMNS.items()
         }
         return cls(lane=lane, cup=cup, occupancy=np.full(n, Occupancy.EMPTY, np.uint8), **measured)
 

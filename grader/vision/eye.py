@@ -19,7 +19,7 @@ from grader.errors import BadSettings
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
 from grader.vision.colour import Table, colour_table, look_up, srgb_counts
-from grader.vision.face import CELL_SHARE, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN, FaceSampler
+from grader.vision.face import CELL_SHARE, LONGITUDE_DEG, SEEN, FaceSampler
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
 from grader.vision.size import Sizes, sizes
@@ -65,12 +65,12 @@ class Eye:
         self._table = colour_table(colours)
         self._small = np.empty((*shape, 3), np.uint8)
         self._belt = BeltDistance(shape, settings.belt)
-        self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, settings.outline)
         most_cups = line.lanes * (int(camera.width_px / cup_pitch_px(camera, line)) + 2)
+        self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, most_cups, settings.outline)
         self._faces = FaceSampler(most_cups)
         self._spots = SpotFinder(most_cups, self._table.log_light, settings.spots)
-        self._codes = np.empty((most_cups * N_ROWS, N_COLUMNS, 2), np.uint8)
-        self._looked_up = np.empty((most_cups * N_ROWS, N_COLUMNS), np.float32)
+        self._codes = np.empty((most_cups, len(_WEIGHT), 2), np.uint8)
+        self._looked_up = np.empty((most_cups, len(_WEIGHT)), np.float32)
         self._strip_rows = self._rows_between_lanes()
 
     def _rows_between_lanes(self) -> NDArray[np.int64]:
@@ -114,7 +114,7 @@ class Eye:
         return self._outlines.find(distance, CupsInView(cups.lane, cups.cup, x_px, y_px))
 
     def faces(self, outlines: Outlines) -> NDArray[np.uint8]:
-        """Blue, green, red on the grid of every fruit's face, fruit below fruit."""
+        """Blue, green, red on the grid of every fruit's face, a row per fruit."""
         return self._faces.sample(self._small, outlines)
 
     def skin(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -140,8 +140,7 @@ class Eye:
         }
 
     def _face_mean(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
-        looked_up = look_up(codes, table, self._looked_up[: len(codes)])
-        return np.asarray(looked_up.reshape(-1, _WEIGHT.size) @ _WEIGHT)
+        return np.asarray(look_up(codes, table, self._looked_up[: len(codes)]) @ _WEIGHT)
 
 
 def _colour_bands(camera: CameraPlace) -> list[int]:

@@ -41,31 +41,23 @@ class FaceSampler:
     """Takes colours on the grid of every outlined fruit. Buffers are made once."""
 
     def __init__(self, most_cups: int) -> None:
-        shape = (most_cups * N_ROWS, N_COLUMNS)
+        shape = (most_cups, N_ROWS * N_COLUMNS)
         self._x = np.empty(shape, np.float32)
         self._y = np.empty(shape, np.float32)
         self._radius = np.empty(shape, np.float32)
         self._colours = np.empty((*shape, 3), np.uint8)
 
     def sample(self, picture: NDArray[np.uint8], outlines: Outlines) -> NDArray[np.uint8]:
-        """(m * N_ROWS, N_COLUMNS, 3) uint8, fruit below fruit; a view valid until the next call.
+        """(m, N_ROWS * N_COLUMNS, 3) uint8, a row per fruit; a view valid until the next call.
 
         The grid is laid into the outline along its rays: where a body is no sphere, its grid bulges with it.
         """
         m = len(outlines.row)
-        rows = m * N_ROWS
-        x, y, radius = (plane[:rows].reshape(m, -1) for plane in (self._x, self._y, self._radius))
+        x, y, radius, colours = self._x[:m], self._y[:m], self._radius[:m], self._colours[:m]
         np.take(outlines.radius, _RAY, axis=1, out=radius, mode="clip")
         np.multiply(radius, _UNIT_X, out=x)
         np.multiply(radius, _UNIT_Y, out=y)
         x += outlines.centre[0][:, None]
         y += outlines.centre[1][:, None]
-        cv2.remap(
-            picture,
-            self._x[:rows],
-            self._y[:rows],
-            cv2.INTER_NEAREST,
-            dst=self._colours[:rows],
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return self._colours[:rows]
+        cv2.remap(picture, x, y, cv2.INTER_NEAREST, dst=colours, borderMode=cv2.BORDER_REPLICATE)
+        return colours

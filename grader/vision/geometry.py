@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,21 @@ def cups_in_view(camera: CameraPlace, line: Line, pulse: Pulse) -> CupsInView:
     first = max(int(np.ceil((cup_zero_x - camera.width_px) / pitch_px + 1e-9)), line.first_cup)
     last = int(np.floor(cup_zero_x / pitch_px))
     cup = np.arange(first, last + 1, dtype=np.int64)
-    lane = np.arange(line.lanes, dtype=np.int16)
-    n_lanes, n_cups = len(lane), len(cup)
-    x_px = (cup_zero_x - cup * pitch_px).astype(np.float32)
-    y_px = (camera.cup_zero_px[1] + lane * camera.lane_pitch_px).astype(np.float32)
+    lane = np.arange(line.lanes, dtype=np.int16)[:, None]
+    grid = (len(lane), len(cup))
     return CupsInView(
-        lane=np.repeat(lane, n_cups),
-        cup=np.tile(cup, n_lanes),
-        x_px=np.tile(x_px, n_lanes),
-        y_px=np.repeat(y_px, n_cups),
+        lane=_spread(lane, grid),
+        cup=_spread(cup, grid),
+        x_px=_spread((cup_zero_x - cup * pitch_px).astype(np.float32), grid),
+        y_px=_spread((camera.cup_zero_px[1] + lane * camera.lane_pitch_px).astype(np.float32), grid),
     )
+
+
+def _spread(values: NDArray[Any], grid: tuple[int, int]) -> NDArray[Any]:
+    """Values of each lane (lanes, 1) or of each cup (cups,) for every cup of every lane, lane by lane."""
+    spread = np.empty(grid, values.dtype)
+    spread[...] = values
+    return spread.reshape(-1)
 
 
 def obliquity(camera: CameraPlace, x_px: Floats, y_px: Floats) -> tuple[Floats, Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import cv2
 import msgspec
@@ -63,12 +64,37 @@ class Outlines:
     cut_row: NDArray[np.int64]
 
 
+class _Pieces(NamedTuple):
+    """Contours, or stretches of them, one after the other.
+
+    points: (2, p) float32 px of the plane, piece by piece. lengths: (n,) how many of them each piece has, at least one.
+    low, high: (2, n) left and top, right and bottom. shared: (n,) bool, it is a stretch of a contour.
+    """
+
+    points: Floats
+    lengths: NDArray[np.int64]
+    low: Floats
+    high: Floats
+    shared: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, points: Floats, lengths: NDArray[np.int64], shared: NDArray[np.bool_]) -> Self:
+        starts = np.cumsum(lengths) - lengths
+        low, high = np.minimum.reduceat(points, starts, axis=1), np.maximum.reduceat(points, starts, axis=1)
+        return cls(points, lengths, low, high, shared)
+
+
 class OutlineFinder:
     """Finds outlines in a plane of distances from the belt. Buffers are made once."""
 
     def __init__(
-        self, shape: tuple[int, int], mm_per_px: float, pitch_px: tuple[float, float], settings: OutlineSettings
-    ):
+        self,
+        shape: tuple[int, int],
+        mm_per_px: float,
+        pitch_px: tuple[float, float],
+        most_cups: int,
+        settings: OutlineSettings,
+    ) -> None:
         self._settings = settings
         self._mm_per_px = mm_per_px
         self._pitch_x, self._pitch_y = pitch_px
@@ -76,6 +102,7 @@ class OutlineFinder:
         self._coarse = np.empty((shape[0] // COARSE, shape[1] // COARSE), np.uint8)
         stalk_px = max(round(settings.stalk_mm / (mm_per_px * COARSE)) | 1, 3)
         self._opening = np.ones((stalk_px, stalk_px), np.uint8)
+        self._edges = _EdgeFinder(most_cups)
 
     def find(self, distance: NDArray[np.uint8], cups: CupsInView) -> Outlines:
         """Outlines of what lies in the cups. distance: (h, w) uint8 as `BeltDistance.counts`."""
@@ -94,9 +121,8 @@ class OutlineFinder:
 
     def _by_cup(self, distance: NDArray[np.uint8], contours: list[Contour], cups: CupsInView) -> Outlines:
         settings = self._settings
-        points, starts, shared = self._pieces(contours)
-        low = np.minimum.reduceat(points, starts, axis=1)  # (2, n): left and top
-        high = np.maximum.reduceat(points, starts, axis=1)
+        pieces = self._pieces(contours)
+        low, high = pieces.low, pieces.high
         centre, extent = (low + high) / 2, high - low
         row = self._nearest_cup(centre, cups)
         box_mm2 = extent[0] * extent[1] * (self._mm_per_px**2 * np.pi / 4)
@@ -108,30 +134,24 @@ class OutlineFinder:
         whole, cut_row = whole[np.argsort(row[whole])], row[keep & cut]
         if not len(whole):
             return _nothing(cut_row)
-        row, centre, shared = row[whole], np.ascontiguousarray(centre[:, whole], np.float32), shared[whole]
-        radius = _coarse_radius(points, starts, whole, centre)
-        outer = _sharpened(distance, centre, radius, settings.least_counts)
+        row, centre, touching = row[whole], centre[:, whole], pieces.shared[whole]
+        outer = self._edges.sharpened(distance, centre, _coarse_radius(pieces, whole, centre), settings.least_counts)
         radius = _fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
-        touching = shared
-        if shared.any():
-            touching = shared & _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
+        if touching.any():
+            touching &= _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
         return Outlines(row, centre, radius, touching, cut_row)
 
-    def _pieces(self, contours: list[Contour]) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
-        """Points of all contours, (2, p) px of the plane, piece by piece; where a piece begins; whether it is shared.
-
-        A contour longer than a cup is shared: it is cut into stretches of about one pitch, a piece each.
-        """
+    def _pieces(self, contours: list[Contour]) -> _Pieces:
+        """A contour longer than a cup is shared: it is cut into stretches of about one pitch, a piece each."""
         points = np.concatenate(contours)[:, 0].T.astype(np.float32, order="C")
         points *= COARSE
         points += np.float32((COARSE - 1) / 2)  # the middle of a coarse pixel
-        lengths = np.array([len(contour) for contour in contours])
-        starts = np.cumsum(lengths) - lengths
-        left = np.minimum.reduceat(points[0], starts)
-        along = np.maximum.reduceat(points[0], starts) - left
+        lengths = np.fromiter(map(len, contours), np.int64)
+        whole = _Pieces.of(points, lengths, np.zeros(len(lengths), bool))
+        left, along = whole.low[0], whole.high[0] - whole.low[0]
         long = along > self._settings.touching_pitches * self._pitch_x
-        if not long.any():
-            return points, starts, long
+        if not long.any():  # as nearly always
+            return whole
         parts = np.where(long, np.rint(along / self._pitch_x), 1).astype(np.int64)
         contour = np.repeat(np.arange(len(contours)), lengths)
         share = (points[0] - left[contour]) / np.maximum(along, 1)[contour]
@@ -139,7 +159,8 @@ class OutlineFinder:
         piece = (np.cumsum(parts) - parts)[contour] + part
         order = np.argsort(piece, kind="stable")
         starts = np.flatnonzero(np.diff(piece[order], prepend=-1))
-        return points[:, order], starts, long[contour[order[starts]]]
+        lengths = np.diff(starts, append=len(order))
+        return _Pieces.of(points[:, order], lengths, long[contour[order[starts]]])
 
     def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
@@ -170,23 +191,25 @@ def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:
     return biggest
 
 
-def _coarse_radius(points: Floats, starts: NDArray[np.int64], whole: NDArray[np.int64], centre: Floats) -> Floats:
+def _coarse_radius(pieces: _Pieces, whole: NDArray[np.int64], centre: Floats) -> Floats:
     """The farthest contour point near each ray, (n, N_RAYS) px; rays that met none take what is between others.
 
-    points, starts: as of `_pieces`; whole: (n,) pieces that are wanted, centre: (2, n) of these.
+    whole: (n,) pieces that are wanted, centre: (2, n) of these.
     Every second ray is looked at, and its neighbour taken to be like it: the edge itself is sought afterwards.
     """
     n, rays = len(whole), N_RAYS // 2
-    wanted = np.full(len(starts), n)  # the others go into a row of their own
-    wanted[whole] = np.arange(n)
-    which = np.repeat(wanted, np.diff(starts, append=points.shape[1]))
-    x, y = points - np.concatenate([centre, np.zeros((2, 1), np.float32)], axis=1)[:, which]
-    away = np.sqrt(x * x + y * y)
-    turn = np.arctan2(y, x) * np.float32(rays / (2 * np.pi))
-    ray = (turn + np.float32(rays + 0.25)).astype(np.int32) % rays  # the middle between a ray and its neighbour
-    radius = np.zeros((n + 1, rays), np.float32)
-    np.maximum.at(radius.reshape(-1), which * rays + ray, away)
-    radius = radius[:n]
+    first_bin = np.full(len(pieces.lengths), n * rays)  # the unwanted share bins of their own, behind all others
+    first_bin[whole] = np.arange(0, n * rays, rays)
+    middle = np.zeros((2, len(first_bin)), np.float32)
+    middle[:, whole] = centre
+    x, y = pieces.points - np.repeat(middle, pieces.lengths, axis=1)
+    away, turn_deg = cv2.cartToPolar(x, y, angleInDegrees=True)
+    # The middle between a ray and its neighbour lies a quarter of their step farther on.
+    ray = (turn_deg.ravel() * np.float32(rays / 360.0) + np.float32(0.25)).astype(np.int64)
+    ray[ray == rays] = 0
+    farthest = np.zeros((n + 1) * rays, np.float32)
+    np.maximum.at(farthest, np.repeat(first_bin, pieces.lengths) + ray, away.ravel())
+    radius = farthest.reshape(-1, rays)[:n]
     for _ in range(rays // 2):  # a round contour has no gap at all, a cut one a wide one
         gap = radius == 0
         if not gap.any():
@@ -197,36 +220,47 @@ def _coarse_radius(points: Floats, starts: NDArray[np.int64], whole: NDArray[np.
     return np.repeat(radius, 2, axis=1)
 
 
-_REACH = np.arange(-2, 6, dtype=np.float32)[:, None, None]
-"""Steps of one pixel along a ray, from inside the coarse contour, which lies inside the fruit, to well outside."""
-_REACH_X, _REACH_Y = _REACH * RAYS[0], _REACH * RAYS[1]
+_STEPS = 8
+_FIRST_STEP = -2
+"""A ray is looked at in steps of one pixel, from inside the coarse contour, which lies inside the fruit, to well
+outside."""
 
 
-def _sharpened(distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
-    """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
+class _EdgeFinder:
+    """Finds the edge of fruit along rays. What is the same for every frame is made once."""
 
-    The level just inside the contour is the fruit's own, so that bright and dark fruit are cut at the same place.
-    """
-    steps, rays = len(_REACH), radius.size
-    x = (radius * RAYS[0] + centre[0][:, None] + _REACH_X).reshape(steps, rays)
-    y = (radius * RAYS[1] + centre[1][:, None] + _REACH_Y).reshape(steps, rays)
-    samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    level = (samples[0].astype(np.float32) + samples[1]) / 2
-    half = np.maximum(level, least_counts) / 2
-    below = samples < np.ceil(half).astype(np.uint8)
-    ray = np.arange(rays)
-    first_out = steps - np.argmin(below[::-1], axis=0)  # the step after the last one that is fruit
-    known = (first_out < steps) & ~below.all(axis=0)
-    outer = np.where(known, first_out, 1)
-    inside, outside = samples[outer - 1, ray].astype(np.float32), samples[outer, ray].astype(np.float32)
-    part = (inside - half) / np.maximum(inside - outside, np.float32(1e-3))
-    sharp = radius.reshape(-1) + _REACH[outer - 1, 0, 0] + part
-    return np.where(known, sharp, radius.reshape(-1)).reshape(radius.shape)
+    def __init__(self, most_fruit: int) -> None:
+        away = np.arange(_FIRST_STEP, _FIRST_STEP + _STEPS, dtype=np.float32)
+        self._steps_x, self._steps_y = (np.tile(away[:, None] * along, most_fruit) for along in RAYS)
+        self._number = np.arange(1, _STEPS + 1, dtype=np.uint8)[:, None]
+
+    def sharpened(self, distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
+        """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
+
+        The level just inside the contour is the fruit's own, so that bright and dark fruit are cut at the same place.
+        radius: (n, N_RAYS) px of the coarse contour about centre (2, n).
+        """
+        rays = radius.size
+        x = self._steps_x[:, :rays] + (radius * RAYS[0] + centre[0][:, None]).reshape(-1)
+        y = self._steps_y[:, :rays] + (radius * RAYS[1] + centre[1][:, None]).reshape(-1)
+        samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        level = (samples[0].astype(np.float32) + samples[1]) / 2
+        half = np.maximum(level, least_counts) / 2
+        is_fruit = samples >= np.ceil(half).astype(np.uint8)
+        outside = (is_fruit * self._number).max(axis=0)  # the step after the last one that is fruit
+        known = (outside > 0) & (outside < _STEPS)
+        outside = np.where(known, outside, 1)
+        place = outside.astype(np.int64) * rays
+        place += np.arange(rays)
+        after, before = samples.take(place).astype(np.float32), samples.take(place - rays).astype(np.float32)
+        part = (before - half) / np.maximum(before - after, np.float32(1e-3))
+        part += outside
+        part += np.float32(_FIRST_STEP - 1)
+        return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
 
 
 _DEPTHS = np.linspace(0.5, 1.0, 6, dtype=np.float32)[:, None, None]
-"""Share of the outer radius at which a ray is looked at, from well inside the fruit to its edge."""
-_DEEP = 2
+"""Share of the outer radius at which a ray is looked at, from well inside the fruit (the first two) to its edge."""
 _OTHER_MATTER = 0.3
 """A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
 
@@ -241,7 +275,7 @@ def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, le
     x = (every_second * RAYS[0, ::2] * _DEPTHS + centre[0][:, None]).reshape(steps, rays)
     y = (every_second * RAYS[1, ::2] * _DEPTHS + centre[1][:, None]).reshape(steps, rays)
     samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    inside = samples[:_DEEP].mean(axis=0) * np.float32(_OTHER_MATTER)
+    inside = (samples[0].astype(np.float32) + samples[1]) * np.float32(_OTHER_MATTER / 2)
     other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
     change = np.where(other.any(axis=0), np.argmax(other, axis=0), steps)
     share = np.where(change < steps, _DEPTHS[np.maximum(change - 1, 0) % steps, 0, 0], 1.0).astype(np.float32)
@@ -273,12 +307,16 @@ def _fruit_alone(
     rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides; nothing is left
     standing out of that line.
     """
-    bulging = np.flatnonzero((outer > outer @ _SMOOTH + np.float32(bulge_px / 2)).any(axis=1))
+    standing_out = outer - outer @ _SMOOTH
+    bulging = np.flatnonzero((standing_out > np.float32(bulge_px / 2)).any(axis=1))
     if not len(bulging):
         return outer
-    radius = outer.copy()
     inner = _first_change(distance, centre[:, bulging], outer[bulging], least_counts)
-    radius[bulging] = _fitted(inner, outer[bulging], inner < outer[bulging] - 1.0, bulge_px)
+    doubtful = inner < outer[bulging] - 1.0
+    in_question = doubtful.any(axis=1) | (standing_out[bulging] > bulge_px).any(axis=1)
+    bulging = bulging[in_question]
+    radius = outer.copy()
+    radius[bulging] = _fitted(inner[in_question], outer[bulging], doubtful[in_question], bulge_px)
     return radius
 
 

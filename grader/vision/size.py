@@ -16,7 +16,8 @@ _HALF_TURN = np.arange(N_CALLIPERS) * (np.pi / N_CALLIPERS)
 _DIRECTIONS = np.stack([np.cos(_HALF_TURN), np.sin(_HALF_TURN)]).astype(np.float32)  # (2, N_CALLIPERS)
 
 _STEP, _RAY = np.pi / N_CALLIPERS, 2 * np.pi / N_RAYS
-_SPAN, _TWICE_COSINE = np.float32(0.5 / np.sin(_STEP)), np.float32(2 * np.cos(_STEP))
+_SPAN, _COSINE = np.float32(1 / np.sin(_STEP)), np.float32(np.cos(_STEP))
+_TRIANGLE = np.float32(np.sin(_RAY) / 2)
 _ROUND = np.float32(np.tan(_STEP / 2) / (_STEP / 2) * _RAY / np.sin(_RAY))
 """Area of the polygon around a circle over that of the one in it: both stand for a curved outline."""
 
@@ -38,21 +39,20 @@ def sizes(outlines: Outlines, camera: CameraPlace, scale: int) -> Sizes:
     The outline is first squeezed back along the line from the optical centre, by the cosine of the angle
     at which the lens sees it (`geometry.obliquity`).
     """
-    x_px = (outlines.centre[0] + 0.5) * scale - 0.5
-    y_px = (outlines.centre[1] + 0.5) * scale - 0.5
+    x_px, y_px = (outlines.centre + np.float32(0.5)) * np.float32(scale) - np.float32(0.5)
     away_x, away_y, cosine = obliquity(camera, x_px, y_px)
-    radius = outlines.radius.T  # rays first, so that numpy reduces over long stretches
-    px, py = radius * RAYS[0][:, None], radius * RAYS[1][:, None]  # (N_RAYS, m)
-    squeeze = (px * away_x + py * away_y) * (cosine - 1)
     mm = np.float32(camera.mm_per_px * scale)
-    px = (px + squeeze * away_x) * mm
-    py = (py + squeeze * away_y) * mm
-    reach = (_DIRECTIONS.T @ np.stack([px.reshape(-1), py.reshape(-1)])).reshape(N_CALLIPERS, *px.shape)
+    radius = outlines.radius * mm
+    corners = np.empty((2, N_RAYS, len(radius)), np.float32)  # rays first, so that numpy reduces over long stretches
+    px, py = np.multiply(radius.T, RAYS[:, :, None], out=corners)
+    squeeze = (px * away_x + py * away_y) * (cosine - 1)
+    px += squeeze * away_x
+    py += squeeze * away_y
+    reach = (_DIRECTIONS.T @ corners.reshape(2, -1)).reshape(N_CALLIPERS, N_RAYS, -1)
     farthest, nearest = reach.max(axis=1), reach.min(axis=1)
-    wide_x, wide_y = _long_direction(px, py)
+    wide_x, wide_y = _long_direction(corners)
     along_wide = px * wide_x + py * wide_y
-    next_x, next_y = np.roll(px, -1, axis=0), np.roll(py, -1, axis=0)
-    area = (px * next_y - py * next_x).sum(axis=0) / 2
+    area = _around(radius.T) * (_TRIANGLE * cosine)
     foot_x, foot_y = optical_centre_px(camera)
     return Sizes(
         along_mm=((x_px - np.float32(foot_x)) * np.float32(camera.mm_per_px)).astype(np.float32),
@@ -86,21 +86,27 @@ def calliper_directions(
     return np.asarray(along_away[..., None] * away[..., None, :] + along_beside[..., None] * beside[..., None, :])
 
 
+def _around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum of the products of neighbours around a closed line: (k, m) to (m,)."""
+    return np.asarray(np.einsum("km,km->m", values[1:], values[:-1]) + values[0] * values[-1])
+
+
 def _hull_area(support: NDArray[np.float32]) -> NDArray[np.float32]:
     """Area of the polygon of tangents with these distances from the origin, (2 N_CALLIPERS, m): half the sum of each
-    distance times its tangent's length between its neighbours."""
-    length = np.roll(support, 1, axis=0) + np.roll(support, -1, axis=0) - _TWICE_COSINE * support
-    return np.asarray((support * length).sum(axis=0) * _SPAN)
+    distance times its tangent's length between its neighbours, (before + after - 2 cos(step) its own) / sin(step)."""
+    own = np.einsum("km,km->m", support, support)
+    return np.asarray((_around(support) - _COSINE * own) * _SPAN)
 
 
-def _long_direction(
-    px: NDArray[np.float32], py: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Unit vector along the longer principal axis of each outline, (m,) each.
+def _long_direction(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Unit vector along the longer principal axis of each outline, (m,) each. corners: (2, N_RAYS, m) x and y.
 
     A fruit is flatter along its stem-calyx axis, so the longer axis lies about across that. The largest calliper of all
     would be the diagonal of an angular fruit.
     """
-    dx, dy = px - px.mean(axis=0), py - py.mean(axis=0)
-    angle = np.arctan2(2 * (dx * dy).sum(axis=0), (dx * dx - dy * dy).sum(axis=0)) / 2
+    x, y = corners
+    mean_x, mean_y = corners.mean(axis=1)
+    square_x, square_y = np.einsum("crm,crm->cm", corners, corners) / np.float32(N_RAYS)
+    product = np.einsum("rm,rm->m", x, y) / np.float32(N_RAYS)
+    angle = np.arctan2(2 * (product - mean_x * mean_y), square_x - mean_x**2 - square_y + mean_y**2) / 2
     return np.cos(angle), np.sin(angle)

@@ -19,7 +19,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.vision.colour import look_up
 from grader.vision.face import FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN
 
 Plane = NDArray[np.float32]
@@ -84,6 +83,16 @@ _FIT = np.linalg.pinv(_second_degree(_BLOCKS)).T.astype(np.float32)  # (blocks, 
 _SMOOTH = _FIT @ _second_degree(_BLOCKS).T.astype(np.float32)  # (blocks, blocks): blocks to those of the surface
 _LAY = _second_degree((N_ROWS, N_COLUMNS)).T.astype(np.float32)  # (6, cells): terms to cells
 
+
+def _between_blocks() -> Plane:
+    """(blocks, cells): blocks to cells, by straight lines between the middles of blocks."""
+    each_block = np.eye(_BLOCKS[0] * _BLOCKS[1], dtype=np.float32).reshape(-1, *_BLOCKS)
+    size = (N_COLUMNS, N_ROWS)
+    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR).ravel() for one in each_block])
+
+
+_FINE = _between_blocks()
+
 _BALL = cv2.resize(np.log(FACING), _BLOCKS[::-1], interpolation=cv2.INTER_AREA).ravel()
 _BALL -= _BALL.mean()
 _BALL_FACES = 4
@@ -102,6 +111,7 @@ _LEAST_PROPORTION, _MOST_PROPORTION = 0.05, 0.5
 _SKIN_MIDDLE, _SKIN_REACH = np.float32(-0.2), np.float32(0.5)
 """Log red about its mean on the face: what is brighter is gloss or a label, what is darker a deep spot."""
 _SPARSE = 4
+_FEW = np.arange(_CELLS).reshape(N_ROWS, N_COLUMNS)[_SPARSE // 2 :: _SPARSE, _SPARSE // 2 :: _SPARSE].ravel()
 """Every so many cells along and down are enough to see the proportion."""
 
 
@@ -112,40 +122,38 @@ class SpotFinder:
         """log_light: (256,) float32, natural logarithm of the light of a count."""
         self._log_light, self._settings = log_light, settings
         self._least_darkness = _as_step(settings.darker_by)
-        rows = most_cups * N_ROWS
-        self._green_red = np.empty((rows, N_COLUMNS, 2), np.uint8)
-        self._log_without_blush = np.empty((256, 256), np.float32)
-        self._light = np.empty((rows, N_COLUMNS), np.float32)
-        self._darkness = np.empty((most_cups, _CELLS), np.float32)
-        self._dark = np.empty((most_cups, _CELLS), np.bool_)
-        self._labels = np.empty((rows, N_COLUMNS), np.uint16)
+        shape = (most_cups, _CELLS)
+        self._counts = [np.empty(shape, np.uint8) for _ in ("green", "red")]
+        self._light = [np.empty(shape, np.float32) for _ in ("green", "red")]
+        self._darkness = np.empty(shape, np.float32)
+        self._dark = np.empty(shape, np.bool_)
+        self._labels = np.empty((most_cups * N_ROWS, N_COLUMNS), np.uint16)
 
     def find(self, faces: NDArray[np.uint8]) -> Spots:
-        """Dark spots of m fruit. faces: (m * N_ROWS, N_COLUMNS, 3) uint8 blue, green, red.
+        """Dark spots of m fruit. faces: (m, N_ROWS * N_COLUMNS, 3) uint8 blue, green, red.
 
         The mask in the result is valid until the next call.
         """
-        m = len(faces) // N_ROWS
+        m = len(faces)
         light = self._without_blush(faces)
         darkness = _surroundings(light, self._darkness[:m])
         darkness -= light
         dark = np.greater(darkness, self._least_darkness, out=self._dark[:m])
         dark &= _COUNTED
         mosaic = dark.reshape(-1, N_COLUMNS).view(np.uint8)
-        labels = self._labels[: len(faces)]
+        labels = self._labels[: len(mosaic)]
         n, _ = cv2.connectedComponents(mosaic, labels, 8, cv2.CV_16U)
         return _judged(dark, darkness, n, labels, self._settings)
 
     def _without_blush(self, faces: NDArray[np.uint8]) -> Plane:
         """(m, cells) log of red light as it would be without the red pigment."""
-        # Green and red side by side make one number of 16 bits, red its high byte: so both are looked up at once, at
-        # their full depth. Of five bits, as colours are looked up, one would be 16 % of the light of a dark fruit.
-        green_red, light = self._green_red[: len(faces)], self._light[: len(faces)]
-        cv2.mixChannels([faces], [green_red], [1, 0, 2, 1])
-        step = np.float32(_red_per_green(green_red, self._log_light)) * self._log_light
-        np.subtract(self._log_light[:, None], step, out=self._log_without_blush)
-        look_up(green_red.view("<u2")[:, :, 0], self._log_without_blush.ravel(), light)
-        return light.reshape(-1, _CELLS)
+        m = len(faces)
+        counts, (green, red) = [plane[:m] for plane in self._counts], (plane[:m] for plane in self._light)
+        cv2.mixChannels([faces], counts, [1, 0, 2, 1])
+        # At their full depth: of five bits, as colours are looked up, one would be 16 % of the light of a dark fruit.
+        for band, light in zip(counts, (green, red), strict=True):
+            cv2.LUT(band, self._log_light, dst=light)
+        return np.asarray(cv2.scaleAdd(green, -_red_per_green(green, red), red, dst=green))
 
 
 def _as_step(share: float) -> np.float32:
@@ -153,20 +161,20 @@ def _as_step(share: float) -> np.float32:
     return np.float32(-np.log1p(-share))
 
 
-def _red_per_green(green_red: NDArray[np.uint8], log_light: Plane) -> float:
-    """What a pigment takes from red over what it takes from green, both as logarithms: the slope of the cells' red over
-    their green, once the level of each face and the pattern of the light are gone."""
-    few = green_red.reshape(-1, N_ROWS, N_COLUMNS, 2)[:, _SPARSE // 2 :: _SPARSE, _SPARSE // 2 :: _SPARSE]
-    green, red = (log_light.take(few[..., band]).reshape(len(few), -1) for band in (0, 1))
-    red -= red.mean(axis=1, keepdims=True)
-    skin = (np.abs(red - _SKIN_MIDDLE) < _SKIN_REACH).astype(np.float32)
-    counted = np.maximum(skin.sum(axis=1, keepdims=True), 1)
-    for band in (red, green):
-        band -= (band * skin).sum(axis=1, keepdims=True) / counted
-        band -= band.mean(axis=0)
-    green *= skin
-    doubt = _DOUBT * green.size
-    slope = (float(np.vdot(green, red)) + doubt * _USUAL_PROPORTION) / (float(np.vdot(green, green)) + doubt)
+def _red_per_green(green: Plane, red: Plane) -> float:
+    """What a pigment takes from red over what it takes from green, both as logarithms (m, cells): the slope of the
+    cells' red over their green, once the level of each face and the pattern of the light are gone."""
+    few: Plane = np.empty((2, len(red), len(_FEW)), np.float32)
+    np.take(green, _FEW, axis=1, out=few[0], mode="clip")
+    np.take(red, _FEW, axis=1, out=few[1], mode="clip")
+    about_mean = few[1] - few[1].mean(axis=1, keepdims=True)
+    skin = (np.abs(about_mean - _SKIN_MIDDLE) < _SKIN_REACH).astype(np.float32)
+    few -= np.einsum("bfc,fc->bf", few, skin)[:, :, None] / np.maximum(skin.sum(axis=1, keepdims=True), 1)
+    few -= few.mean(axis=1, keepdims=True)
+    few[0] *= skin
+    doubt = _DOUBT * skin.size
+    by_green, by_red = few.reshape(2, -1) @ few[0].ravel()
+    slope = (float(by_red) + doubt * _USUAL_PROPORTION) / (float(by_green) + doubt)
     return min(max(slope, _LEAST_PROPORTION), _MOST_PROPORTION)
 
 
@@ -180,16 +188,15 @@ def _surroundings(light: Plane, out: Plane) -> Plane:
     size = (_BLOCKS[1], m * _BLOCKS[0])
     blocks = cv2.resize(light.reshape(-1, N_COLUMNS), size, interpolation=cv2.INTER_AREA).reshape(m, -1)
     level = blocks.mean(axis=1, keepdims=True)
-    blocks = blocks - level
+    blocks -= level
     pattern = (np.clip(blocks, _SHADE, _GLOSS).sum(axis=0) + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
     blocks -= pattern
     first = np.clip(blocks, _SHADE, _GLOSS) @ _SMOOTH
-    terms = np.clip(blocks, first - _NEAR, first + _NEAR) @ _FIT
+    terms = np.empty((m, len(_LAY) + 1), np.float32)
+    np.matmul(np.clip(blocks, first - _NEAR, first + _NEAR), _FIT, out=terms[:, :-1])
     terms[:, :1] += level
-    fine = cv2.resize(pattern.reshape(_BLOCKS), (N_COLUMNS, N_ROWS), interpolation=cv2.INTER_LINEAR)
-    np.matmul(terms, _LAY, out=out)
-    out += fine.ravel()
-    return out
+    terms[:, -1] = 1.0  # the pattern, for every face alike
+    return np.matmul(terms, np.concatenate([_LAY, (pattern @ _FINE)[None]]), out=out)
 
 
 def _judged(

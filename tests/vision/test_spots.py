@@ -58,7 +58,12 @@ def bare(density: Light | float = 0.0) -> Light:
 
 def found(*faces: NDArray[np.uint8], **changes: float) -> Spots:
     finder = SpotFinder(len(faces), log_light(), SpotSettings(**changes))
-    return finder.find(np.concatenate(faces))
+    return finder.find(rows(*faces))
+
+
+def rows(*faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Faces (N_ROWS, N_COLUMNS, 3) as the finder takes them, a row each."""
+    return np.stack(faces).reshape(len(faces), -1, 3)
 
 
 def turned(radius_deg: float, latitude_deg: float = 10.0, density: float = 0.0, darkness: float = 0.4) -> list[Spots]:
@@ -142,8 +147,8 @@ def test_spots_of_fruit_that_lie_below_each_other_stay_apart() -> None:
 def test_buffers_of_one_frame_leave_nothing_in_the_next() -> None:
     spotted = shaded(bare() * np.where(away_deg(0, 0, 0) < 10, 0.4, 1.0)[..., None])
     finder = SpotFinder(12, log_light(), SpotSettings())
-    finder.find(np.concatenate([spotted] * 12))
-    assert not finder.find(np.concatenate([shaded(bare())] * 3)).dark.any()
+    finder.find(rows(*[spotted] * 12))
+    assert not finder.find(rows(*[shaded(bare())] * 3)).dark.any()
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
@@ -156,7 +161,7 @@ def test_faces_of_one_shade_have_no_spot(level: int, fruit: int) -> None:
 @given(seed=st.integers(0, 2**32 - 1), fruit=st.integers(1, 5), low=st.integers(0, 254))
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_noise_gives_numbers_within_bounds(seed: int, fruit: int, low: int) -> None:
-    noise = np.random.default_rng(seed).integers(low, 256, (fruit * N_ROWS, N_COLUMNS, 3)).astype(np.uint8)
+    noise = np.random.default_rng(seed).integers(low, 256, (fruit, N_ROWS * N_COLUMNS, 3)).astype(np.uint8)
     spots = SpotFinder(fruit, log_light(), SpotSettings()).find(noise)
     assert ((spots.share >= 0) & (spots.share <= 1.0001)).all()
     assert np.isfinite(spots.passing).all() and (spots.passing >= 0).all()
