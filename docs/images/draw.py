@@ -25,7 +25,7 @@ from grader.domain.snapshot import Snapshot
 from grader.domain.views import Occupancy
 from grader.vision.eye import SHRINK, Eye
 from grader.vision.geometry import cups_in_view
-from grader.vision.outline import RAYS
+from grader.vision.rays import RAYS
 from hardware.sim.levels import LEVELS
 from hardware.sim.line import LineSettings, SimulatedLine
 

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.vision.outline import N_RAYS, Outlines
+from grader.vision.outline import Outlines
+from grader.vision.rays import N_RAYS
 
 N_ROWS = 24
 N_COLUMNS = 24

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from grader.domain.installation import CameraPlace
 from grader.domain.views import N_CALLIPERS
 from grader.vision.geometry import obliquity, optical_centre_px
-from grader.vision.outline import N_RAYS, RAYS, Outlines
+from grader.vision.outline import Outlines
+from grader.vision.rays import N_RAYS, RAYS
 
 _HALF_TURN = np.arange(N_CALLIPERS) * (np.pi / N_CALLIPERS)
 _DIRECTIONS = np.stack([np.cos(_HALF_TURN), np.sin(_HALF_TURN)]).astype(np.float32)  # (2, N_CALLIPERS)

@@ -175,7 +175,7 @@ def _red_per_green(green: Plane, red: Plane) -> float:
     doubt = _DOUBT * skin.size
     by_green, by_red = few.reshape(2, -1) @ few[0].ravel()
     slope = (float(by_red) + doubt * _USUAL_PROPORTION) / (float(by_green) + doubt)
-    return min(max(slope, _LEAST_PROPORTION), _MOST_PROPORTION)
+    return float(min(max(slope, _LEAST_PROPORTION), _MOST_PROPORTION))
 
 
 def _surroundings(light: Plane, out: Plane) -> Plane:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from grader.vision.face import CELL_SHARE, FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN, SEEN_DEG, FaceSampler
-from grader.vision.outline import N_RAYS, RAY_ANGLES, Outlines
+from grader.vision.outline import Outlines
+from grader.vision.rays import N_RAYS, RAY_ANGLES
 
 
 def outlines(centres: list[tuple[float, float]], radius: np.ndarray) -> Outlines:

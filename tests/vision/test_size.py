@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from grader.domain.views import N_CALLIPERS
-from grader.vision.outline import N_RAYS, RAY_ANGLES, Outlines
+from grader.vision.outline import Outlines
+from grader.vision.rays import N_RAYS, RAY_ANGLES
 from grader.vision.size import Sizes, calliper_directions, sizes
 
 CAMERA = bodies.camera()

@@ -1,0 +1,125 @@
+"""The edge of fruit along rays, between pixels; and of the fruit alone where a leaf or a stalk sticks out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.vision.geometry import Floats
+from grader.vision.rays import N_RAYS, RAY_ANGLES, RAYS
+
+_STEPS = 8
+_FIRST_STEP = -2
+"""A ray is looked at in steps of one pixel, from inside the coarse rim, which lies inside the fruit, to well
+outside."""
+
+
+class EdgeFinder:
+    """Finds the edge of fruit along rays. What is the same for every frame is made once."""
+
+    def __init__(self, most_fruit: int) -> None:
+        away = np.arange(_FIRST_STEP, _FIRST_STEP + _STEPS, dtype=np.float32)
+        self._steps_x, self._steps_y = (np.tile(away[:, None] * along, most_fruit) for along in RAYS)
+        self._number = np.arange(1, _STEPS + 1, dtype=np.uint8)[:, None]
+
+    def sharpened(self, distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
+        """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
+
+        The level just inside the rim is the fruit's own, so that bright and dark fruit are cut at the same place.
+        radius: (n, N_RAYS) px of the coarse rim about centre (2, n).
+        """
+        rays = radius.size
+        x = self._steps_x[:, :rays] + (radius * RAYS[0] + centre[0][:, None]).reshape(-1)
+        y = self._steps_y[:, :rays] + (radius * RAYS[1] + centre[1][:, None]).reshape(-1)
+        samples = cv2.remap(distance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        level = (samples[0].astype(np.float32) + samples[1]) / 2
+        half = np.maximum(level, least_counts) / 2
+        is_fruit = samples >= np.ceil(half).astype(np.uint8)
+        outside = (is_fruit * self._number).max(axis=0)  # the step after the last one that is fruit
+        known = (outside > 0) & (outside < _STEPS)
+        outside = np.where(known, outside, 1)
+        place = outside.astype(np.int64) * rays
+        place += np.arange(rays)
+        after, before = samples.take(place).astype(np.float32), samples.take(place - rays).astype(np.float32)
+        part = (before - half) / np.maximum(before - after, np.float32(1e-3))
+        part += outside
+        part += np.float32(_FIRST_STEP - 1)
+        return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
+
+
+_DEPTHS = np.linspace(0.5, 1.0, 6, dtype=np.float32)
+"""Share of the outer radius at which a ray is looked at, from well inside the fruit (the first two) to its edge."""
+_FROM_EDGE = np.arange(len(_DEPTHS) - 1, 0, -1, dtype=np.uint8)[:, None]
+"""Depths but the last, numbered from the edge inwards: the deepest change has the greatest number."""
+_BEFORE = np.concatenate([_DEPTHS[:1], _DEPTHS[:-2], [1.0]])[::-1].astype(np.float32)
+"""By that number, the depth before; 0 stands for no change."""
+_OTHER_MATTER = 0.3
+"""A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
+
+
+def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int) -> Floats:
+    """Radius at which each ray first leaves what the fruit's inside looks like, (n, N_RAYS) px; `outer` if nowhere.
+
+    A leaf is wider than two rays: every second one is looked at, and speaks for its neighbour.
+    """
+    every_second = outer[:, ::2]
+    depths, rays = _DEPTHS[:, None, None], every_second.size
+    x = (every_second * RAYS[0, ::2] * depths + centre[0][:, None]).reshape(-1, rays)
+    y = (every_second * RAYS[1, ::2] * depths + centre[1][:, None]).reshape(-1, rays)
+    samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    inside = (samples[0].astype(np.float32) + samples[1]) * np.float32(_OTHER_MATTER / 2)
+    other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
+    share = _BEFORE.take((other * _FROM_EDGE).max(axis=0))
+    return np.asarray(outer * np.repeat(share.reshape(len(outer), -1), 2, axis=1))
+
+
+def _waves(harmonics: int) -> Floats:
+    """(N_RAYS, 2 * harmonics + 1): a circle and its first harmonics, out of which the outline of a fruit is made."""
+    order = np.arange(1, harmonics + 1)[:, None]
+    waves = np.concatenate([np.ones((1, N_RAYS)), np.cos(order * RAY_ANGLES), np.sin(order * RAY_ANGLES)])
+    return np.asarray(waves.T, np.float32)
+
+
+_WAVES = _waves(4)
+_WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAYS, -1), np.float32)
+_SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
+_DOUBT = np.float32(0.02)
+"""Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
+_ROUNDS = 3
+
+
+def fruit_alone(
+    distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int, bulge_px: float
+) -> Floats:
+    """Radii of the fruit without what lies beside it: leaves, labels, smears, stalks. (n, N_RAYS) px.
+
+    An outline as smooth as a fruit's stands as it is. In one that bulges, where a ray changes its matter before it
+    reaches the belt, the fruit may end at the change (then a leaf follows) or at the belt (then it was a rot at its
+    rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides; nothing is left
+    standing out of that line.
+    """
+    standing_out = outer - outer @ _SMOOTH
+    bulging = np.flatnonzero((standing_out > np.float32(bulge_px / 2)).any(axis=1))
+    if not len(bulging):
+        return outer
+    inner = _first_change(distance, centre[:, bulging], outer[bulging], least_counts)
+    doubtful = inner < outer[bulging] - 1.0
+    in_question = doubtful.any(axis=1) | (standing_out[bulging] > bulge_px).any(axis=1)
+    bulging = bulging[in_question]
+    radius = outer.copy()
+    radius[bulging] = _fitted(inner[in_question], outer[bulging], doubtful[in_question], bulge_px)
+    return radius
+
+
+def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
+    """The smooth line of `fruit_alone`: least squares, weighed anew by what it says of each ray."""
+    n, terms = len(outer), _WAVES.shape[1]
+    known = np.where(doubtful, (inner + outer) / 2, outer)
+    weight = np.where(doubtful, _DOUBT, np.float32(1.0))
+    for _ in range(_ROUNDS):
+        normal = (weight @ _WAVE_PAIRS).reshape(n, terms, terms)
+        smooth = np.linalg.solve(normal, ((weight * known) @ _WAVES)[:, :, None])[:, :, 0] @ _WAVES.T
+        known = np.where(doubtful, np.clip(smooth, inner, outer), outer)
+        weight = np.where(doubtful | (known > smooth + bulge_px), _DOUBT, np.float32(1.0))
+    return np.asarray(np.minimum(known, smooth + np.float32(bulge_px)))
