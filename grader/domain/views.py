@@ -61,10 +61,11 @@ class ViewFeatures:
     largest_dark_mm2: Values
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            shape, n = getattr(self, field.name).shape, len(self.lane)
-            if shape != ((n, N_CALLIPERS) if field.name == "callipers_mm" else (n,)):
-                raise ValueError(f"{field.name} has shape {shape}, lane {self.lane.shape}")
+        n = len(self.lane)
+        for name in _FIELDS:
+            shape = getattr(self, name).shape
+            if shape != ((n, N_CALLIPERS) if name == "callipers_mm" else (n,)):
+                raise ValueError(f"{name} has shape {shape}, lane {self.lane.shape}")
 
     def __len__(self) -> int:
         return len(self.lane)
@@ -81,15 +82,18 @@ class ViewFeatures:
 
     def rows(self, pick: Any) -> Self:
         """The same record with the picked rows only."""
-        return type(self)(**{field.name: getattr(self, field.name)[pick] for field in fields(self)})
+        return type(self)(**{name: getattr(self, name)[pick] for name in _FIELDS})
 
     def table(self) -> Values:
         """All that was measured, (n, VIEW_WIDTH), laid out as `VIEW_COLUMNS` says: what tracking keeps of a view."""
         return np.column_stack([getattr(self, name) for name in VIEW_COLUMNS])
 
 
+_FIELDS = tuple(field.name for field in fields(ViewFeatures))
+
+
 def _columns() -> dict[str, slice]:
-    names = [field.name for field in fields(ViewFeatures) if field.name not in ("lane", "cup", "occupancy")]
+    names = [name for name in _FIELDS if name not in ("lane", "cup", "occupancy")]
     widths = [N_CALLIPERS if name == "callipers_mm" else 1 for name in names]
     ends = np.cumsum(widths).tolist()
     return {name: slice(end - width, end) for name, width, end in zip(names, widths, ends, strict=True)}

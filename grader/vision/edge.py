@@ -82,11 +82,12 @@ def _waves(harmonics: int) -> Floats:
 
 
 _WAVES = _waves(4)
+_N_WAVES = _WAVES.shape[1]
 _WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAYS, -1), np.float32)
 _SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
 _DOUBT = np.float32(0.02)
 """Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
-_ROUNDS = 3
+_MOST_ROUNDS = 8
 
 
 def fruit_alone(
@@ -99,27 +100,41 @@ def fruit_alone(
     rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides; nothing is left
     standing out of that line.
     """
-    standing_out = outer - outer @ _SMOOTH
-    bulging = np.flatnonzero((standing_out > np.float32(bulge_px / 2)).any(axis=1))
+    out_of_line = outer - outer @ _SMOOTH
+    bulging = np.flatnonzero((out_of_line > np.float32(bulge_px / 2)).any(axis=1))
     if not len(bulging):
         return outer
     inner = _first_change(distance, centre[:, bulging], outer[bulging], least_counts)
-    doubtful = inner < outer[bulging] - 1.0
-    in_question = doubtful.any(axis=1) | (standing_out[bulging] > bulge_px).any(axis=1)
-    bulging = bulging[in_question]
+    changes = inner < outer[bulging] - 1.0
+    questioned = changes | (out_of_line[bulging] > bulge_px)
+    asked = np.flatnonzero(questioned.any(axis=1))
+    bulging = bulging[asked]
     radius = outer.copy()
-    radius[bulging] = _fitted(inner[in_question], outer[bulging], doubtful[in_question], bulge_px)
+    radius[bulging] = _fitted(inner[asked], outer[bulging], changes[asked], questioned[asked], bulge_px)
     return radius
 
 
-def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
-    """The smooth line of `fruit_alone`: least squares, weighed anew by what it says of each ray."""
-    n, terms = len(outer), _WAVES.shape[1]
-    known = np.where(doubtful, (inner + outer) / 2, outer)
-    weight = np.where(doubtful, _DOUBT, np.float32(1.0))
-    for _ in range(_ROUNDS):
-        normal = (weight @ _WAVE_PAIRS).reshape(n, terms, terms)
+def _fitted(
+    inner: Floats, outer: Floats, changes: NDArray[np.bool_], doubtful: NDArray[np.bool_], bulge_px: float
+) -> Floats:
+    """Radii by the smooth line of `fruit_alone`: least squares, weighed anew by what it says of each ray.
+
+    All (n, N_RAYS). changes: the ray ends at inner or at outer, or between. doubtful: it is not weighed at first.
+    """
+    radius = np.empty_like(outer)
+    row = np.arange(len(outer))
+    known = np.where(changes, (inner + outer) / 2, outer)
+    for _ in range(_MOST_ROUNDS):
+        weight = np.where(doubtful, _DOUBT, np.float32(1.0))
+        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
         smooth = np.linalg.solve(normal, ((weight * known) @ _WAVES)[:, :, None])[:, :, 0] @ _WAVES.T
-        known = np.where(doubtful, np.clip(smooth, inner, outer), outer)
-        weight = np.where(doubtful | (known > smooth + bulge_px), _DOUBT, np.float32(1.0))
-    return np.asarray(np.minimum(known, smooth + np.float32(bulge_px)))
+        known = np.where(changes, np.minimum(np.maximum(smooth, inner), outer), outer)
+        most = smooth + np.float32(bulge_px)
+        radius[row] = np.minimum(known, most)
+        again = changes | (known > most)
+        unsettled = np.flatnonzero((again != doubtful).any(axis=1))  # half as many from round to round
+        if not len(unsettled):
+            break
+        row, known, doubtful = row[unsettled], known[unsettled], again[unsettled]
+        inner, outer, changes = inner[unsettled], outer[unsettled], changes[unsettled]
+    return radius

@@ -19,6 +19,7 @@ _DIRECTIONS = np.stack([np.cos(_HALF_TURN), np.sin(_HALF_TURN)]).astype(np.float
 _STEP, _RAY = np.pi / N_CALLIPERS, 2 * np.pi / N_RAYS
 _SPAN, _COSINE = np.float32(1 / np.sin(_STEP)), np.float32(np.cos(_STEP))
 _TRIANGLE = np.float32(np.sin(_RAY) / 2)
+_EACH_RAY = np.full(N_RAYS, 1 / N_RAYS, np.float32)
 _ROUND = np.float32(np.tan(_STEP / 2) / (_STEP / 2) * _RAY / np.sin(_RAY))
 """Area of the polygon around a circle over that of the one in it: both stand for a curved outline."""
 
@@ -106,8 +107,8 @@ def _long_direction(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], 
     would be the diagonal of an angular fruit.
     """
     x, y = corners
-    mean_x, mean_y = corners.mean(axis=1)
-    square_x, square_y = np.einsum("crm,crm->cm", corners, corners) / np.float32(N_RAYS)
-    product = np.einsum("rm,rm->m", x, y) / np.float32(N_RAYS)
+    mean_x, mean_y = _EACH_RAY @ corners
+    square_x, square_y = _EACH_RAY @ (corners * corners)
+    product = _EACH_RAY @ (x * y)
     angle = np.arctan2(2 * (product - mean_x * mean_y), square_x - mean_x**2 - square_y + mean_y**2) / 2
     return np.cos(angle), np.sin(angle)

@@ -92,6 +92,7 @@ def _between_blocks() -> Plane:
 
 
 _FINE = _between_blocks()
+_EACH_BLOCK = np.full(len(_FINE), 1 / len(_FINE), np.float32)
 
 _BALL = cv2.resize(np.log(FACING), _BLOCKS[::-1], interpolation=cv2.INTER_AREA).ravel()
 _BALL -= _BALL.mean()
@@ -113,6 +114,7 @@ _SKIN_MIDDLE, _SKIN_REACH = np.float32(-0.2), np.float32(0.5)
 _SPARSE = 4
 _FEW = np.arange(_CELLS).reshape(N_ROWS, N_COLUMNS)[_SPARSE // 2 :: _SPARSE, _SPARSE // 2 :: _SPARSE].ravel()
 """Every so many cells along and down are enough to see the proportion."""
+_EACH_OF_FEW = np.full(len(_FEW), 1 / len(_FEW), np.float32)
 
 
 class SpotFinder:
@@ -167,10 +169,11 @@ def _red_per_green(green: Plane, red: Plane) -> float:
     few: Plane = np.empty((2, len(red), len(_FEW)), np.float32)
     np.take(green, _FEW, axis=1, out=few[0], mode="clip")
     np.take(red, _FEW, axis=1, out=few[1], mode="clip")
-    about_mean = few[1] - few[1].mean(axis=1, keepdims=True)
-    skin = (np.abs(about_mean - _SKIN_MIDDLE) < _SKIN_REACH).astype(np.float32)
-    few -= np.einsum("bfc,fc->bf", few, skin)[:, :, None] / np.maximum(skin.sum(axis=1, keepdims=True), 1)
-    few -= few.mean(axis=1, keepdims=True)
+    middle = few[1] @ _EACH_OF_FEW + _SKIN_MIDDLE
+    skin = (np.abs(few[1] - middle[:, None]) < _SKIN_REACH).astype(np.float32)
+    counted = np.maximum(np.einsum("fc->f", skin), 1)
+    few -= (np.einsum("bfc,fc->bf", few, skin) / counted)[:, :, None]
+    few -= (np.full(len(red), 1 / len(red), np.float32) @ few)[:, None]
     few[0] *= skin
     doubt = _DOUBT * skin.size
     by_green, by_red = few.reshape(2, -1) @ few[0].ravel()
@@ -186,17 +189,25 @@ def _surroundings(light: Plane, out: Plane) -> Plane:
     """
     m = len(light)
     size = (_BLOCKS[1], m * _BLOCKS[0])
-    blocks = cv2.resize(light.reshape(-1, N_COLUMNS), size, interpolation=cv2.INTER_AREA).reshape(m, -1)
-    level = blocks.mean(axis=1, keepdims=True)
-    blocks -= level
-    pattern = (np.clip(blocks, _SHADE, _GLOSS).sum(axis=0) + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
+    resized = cv2.resize(light.reshape(-1, N_COLUMNS), size, interpolation=cv2.INTER_AREA)
+    blocks: Plane = resized.reshape(m, -1).astype(np.float32, copy=False)
+    level = blocks @ _EACH_BLOCK
+    blocks -= level[:, None]
+    of_all = np.einsum("fb->b", _between(blocks, _SHADE, _GLOSS))
+    pattern = (of_all + _BALL_FACES * _BALL) / np.float32(m + _BALL_FACES)
     blocks -= pattern
-    first = np.clip(blocks, _SHADE, _GLOSS) @ _SMOOTH
+    first = _between(blocks, _SHADE, _GLOSS) @ _SMOOTH
     terms = np.empty((m, len(_LAY) + 1), np.float32)
-    np.matmul(np.clip(blocks, first - _NEAR, first + _NEAR), _FIT, out=terms[:, :-1])
-    terms[:, :1] += level
+    np.matmul(_between(blocks, first - _NEAR, first + _NEAR), _FIT, out=terms[:, :-1])
+    terms[:, 0] += level
     terms[:, -1] = 1.0  # the pattern, for every face alike
     return np.matmul(terms, np.concatenate([_LAY, (pattern @ _FINE)[None]]), out=out)
+
+
+def _between(values: Plane, low: Plane | np.float32, high: Plane | np.float32) -> Plane:
+    """As `numpy.clip`, in half its time."""
+    held: Plane = np.minimum(values, high)
+    return np.maximum(held, low, out=held)
 
 
 def _judged(
