@@ -51,17 +51,21 @@ def _quantile(values: NDArray[np.generic], share: float) -> float:
     return float(np.partition(values, place)[place])
 
 
-def _unlike_planes(shape: tuple[int, int]) -> list[Plane]:
-    """Planes of blue, green and red, no two of which begin alike within a cache line.
+_STRIPE_PX = 128 * 1024
+"""Pixels worked on at a time, so that a stripe's planes are still in the cache when they are read again."""
+
+
+def _unlike_planes(n_px: int) -> list[Plane]:
+    """(n_px,) for blue, green and red, no two of which begin alike within a cache line.
 
     Where they do, `cv2.split` writes around the cache, and all that comes after it waits for memory: three times as
     long for the split alone, twice for the whole distance. Left to the allocator, it happens in every other process.
     """
-    line, apart, pixels = 64, 16, shape[0] * shape[1]
-    stride = -(-pixels // line) * line + apart
+    line, apart = 64, 16
+    stride = -(-n_px // line) * line + apart
     block = np.empty(3 * stride + line, np.uint8)
     first = -block.ctypes.data % line
-    return [block[at : at + pixels].reshape(shape) for at in range(first, first + 3 * stride, stride)]
+    return [block[at : at + n_px] for at in range(first, first + 3 * stride, stride)]
 
 
 class BeltDistance:
@@ -69,22 +73,28 @@ class BeltDistance:
 
     def __init__(self, shape: tuple[int, int], settings: BeltSettings) -> None:
         self._settings = settings
-        self._planes = _unlike_planes(shape)
-        self._scaled = np.empty(shape, np.uint8)
-        self._bright = np.empty(shape, np.uint8)
+        height, width = shape
+        self._rows = max(_STRIPE_PX // width, 1)
+        n_px = self._rows * width
+        self._planes = [*_unlike_planes(n_px), np.empty(n_px, np.uint8), np.empty(n_px, np.uint8)]
         self.counts = np.empty(shape, np.uint8)
         """(h, w) uint8: distance from the belt, 0 on it; linear in the share of a pixel that fruit covers."""
 
     def measure(self, picture: NDArray[np.uint8], belt: BeltColour) -> Plane:
         """Fill and return `counts` for a (h, w, 3) uint8 BGR picture."""
-        blue, green, red = self._planes
-        cv2.split(picture, self._planes)
-        as_bright = min(int(belt.brightest + self._settings.margin_counts), 255)
-        cv2.subtract(green, np.array([as_bright, 0.0, 0.0, 0.0]), dst=self._bright)  # stops at 0
-        cv2.convertScaleAbs(blue, dst=self._scaled, alpha=belt.red_per_blue)
-        cv2.absdiff(red, self._scaled, dst=red)
-        cv2.convertScaleAbs(blue, dst=self._scaled, alpha=belt.green_per_blue)
-        cv2.absdiff(green, self._scaled, dst=green)
-        cv2.add(red, green, dst=self.counts)
-        cv2.max(self.counts, self._bright, dst=self.counts)
+        for top in range(0, len(picture), self._rows):  # a loop over stripes: a sixth faster than all at once
+            rows = slice(top, top + self._rows)
+            self._measure_stripe(picture[rows], belt, out=self.counts[rows])
         return self.counts
+
+    def _measure_stripe(self, picture: NDArray[np.uint8], belt: BeltColour, out: Plane) -> None:
+        blue, green, red, of, over = (plane[: out.size].reshape(out.shape) for plane in self._planes)
+        cv2.split(picture, [blue, green, red])
+        as_bright = min(int(belt.brightest + self._settings.margin_counts), 255)
+        cv2.subtract(green, np.array([as_bright, 0.0, 0.0, 0.0]), dst=over)  # stops at 0
+        cv2.convertScaleAbs(blue, dst=of, alpha=belt.red_per_blue)
+        cv2.absdiff(red, of, dst=red)
+        cv2.convertScaleAbs(blue, dst=of, alpha=belt.green_per_blue)
+        cv2.absdiff(green, of, dst=green)
+        cv2.add(red, green, dst=red)
+        cv2.max(red, over, dst=out)
