@@ -73,9 +73,8 @@ class BeltDistance:
 
     def __init__(self, shape: tuple[int, int], settings: BeltSettings) -> None:
         self._settings = settings
-        height, width = shape
-        self._rows = max(_STRIPE_PX // width, 1)
-        n_px = self._rows * width
+        self._rows = max(_STRIPE_PX // shape[1], 1)
+        n_px = self._rows * shape[1]
         self._planes = [*_unlike_planes(n_px), np.empty(n_px, np.uint8), np.empty(n_px, np.uint8)]
         self.counts = np.empty(shape, np.uint8)
         """(h, w) uint8: distance from the belt, 0 on it; linear in the share of a pixel that fruit covers."""
