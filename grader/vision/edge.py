@@ -54,8 +54,9 @@ _FROM_EDGE = np.arange(len(_DEPTHS) - 1, 0, -1, dtype=np.uint8)[:, None]
 """Depths but the last, numbered from the edge inwards: the deepest change has the greatest number."""
 _BEFORE = np.concatenate([_DEPTHS[:1], _DEPTHS[:-2], [1.0]])[::-1].astype(np.float32)
 """By that number, the depth before; 0 stands for no change."""
-_OTHER_MATTER = 0.3
-"""A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot."""
+_OTHER_MATTER = 0.5
+"""A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot: the
+share at which the edge against the belt is cut, too."""
 
 
 def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, least_counts: int) -> Floats:
