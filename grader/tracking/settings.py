@@ -11,6 +11,8 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_views: whole views that must show something. occupied_share: of all whole views of the cup.
     enough_views: with fewer, too little skin was seen to judge. least_mass_g: what weighs more is a fruit even if no
     camera saw it, and what weighs less is none unless it was plainly seen. most_mass_g: the scale's own limit.
+    least_width_mm: what most views show narrower than that in some direction is a leaf, unless it weighs something, or
+    no scale says: the smallest fruit of the line have 50 mm, the flattest of them three quarters of that.
     oversize_mm: a fruit of a larger diameter is more than a cup can carry.
     zero_cups: the scale's zero is the median of so many empty cups: litter in a few of them does not move it. Until so
     many have come, the zero that it started with counts for the rest: a scale is zeroed before a run.
@@ -21,6 +23,7 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enough_views: int = 8
     least_mass_g: float = 30.0
     most_mass_g: float = 1500.0
+    least_width_mm: float = 35.0
     oversize_mm: float = 92.0
     zero_cups: int = 31
     density_g_per_ml: tuple[float, float] = (0.6, 1.25)

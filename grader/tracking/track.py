@@ -16,7 +16,7 @@ from grader.domain.artefacts import SugarModel
 from grader.domain.flags import Flag
 from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
-from grader.domain.views import Occupancy, ViewFeatures
+from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.readings import masses
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NEVER, NO_CUP, Said, TrackState
@@ -28,7 +28,8 @@ Cups = NDArray[np.int64]
 
 
 class Look(IntEnum):
-    """What the views of a cup come to. DOUBTFUL: something was there, never whole, or in too few views to tell."""
+    """What the views of a cup come to. DOUBTFUL: something was there, never whole, in too few views to tell, or too
+    slim for a fruit: what the scale says of it decides."""
 
     NOTHING = 0
     DOUBTFUL = 1
@@ -92,7 +93,9 @@ def close_seen(
     n_uncut, n_whole, n_cut = uncut.sum(axis=1), whole.sum(axis=1), (kept & ~uncut).sum(axis=1)
     shown = (n_whole >= settings.least_views) & (n_whole >= settings.occupied_share * n_uncut)
     doubtful = np.where(n_uncut == 0, n_cut > 0, (n_uncut < settings.least_views) & (n_whole > 0))
-    look = np.where(shown, Look.FRUIT, np.where(doubtful, Look.DOUBTFUL, Look.NOTHING))
+    narrowest_mm = state.views[lane, slot, :, VIEW_COLUMNS["callipers_mm"]].min(axis=2)
+    slim = 2 * (whole & (narrowest_mm < settings.least_width_mm)).sum(axis=1) > n_whole
+    look = np.where(shown & ~slim, Look.FRUIT, np.where(shown | doubtful, Look.DOUBTFUL, Look.NOTHING))
     blank = (look == Look.NOTHING) | (n_whole == 0)
     state.look[lane, slot] = look
     state.flags[lane, slot] |= (

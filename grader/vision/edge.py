@@ -48,7 +48,7 @@ class EdgeFinder:
         return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
 
 
-_DEPTHS = np.linspace(0.5, 1.0, 6, dtype=np.float32)
+_DEPTHS = np.linspace(0.4, 1.0, 7, dtype=np.float32)
 """Share of the outer radius at which a ray is looked at, from well inside the fruit (the first two) to its edge."""
 _FROM_EDGE = np.arange(len(_DEPTHS) - 1, 0, -1, dtype=np.uint8)[:, None]
 """Depths but the last, numbered from the edge inwards: the deepest change has the greatest number."""

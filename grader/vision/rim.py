@@ -59,6 +59,7 @@ class RimFinder:
     def find(self, distance: NDArray[np.uint8]) -> Pieces:
         """The pieces in a plane (h, w) uint8 as of `BeltDistance.counts`."""
         self._shrink(distance)
+        self._fill_holes()
         cv2.morphologyEx(self._coarse, cv2.MORPH_OPEN, self._opening, dst=self._coarse)
         n, _ = cv2.connectedComponents(self._coarse, self._labels, 8, cv2.CV_16U)  # 0 is the belt
         cv2.erode(self._coarse, _BESIDE, dst=self._rim, borderType=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
@@ -77,6 +78,19 @@ class RimFinder:
         cv2.threshold(lowest, self._least_counts, 1, cv2.THRESH_BINARY, dst=lowest)
         cv2.erode(lowest, _IN_A_ROW, dst=lowest, anchor=(0, 0))
         np.copyto(self._coarse, lowest[:, ::COARSE][:, :width])
+
+    def _fill_holes(self) -> None:
+        """What no belt reaches from the picture's edge is inside: a dark spot on a fruit may look like belt."""
+        is_belt, labels = self._rim.view(bool), self._labels
+        np.equal(self._coarse, 0, out=is_belt)
+        n, _ = cv2.connectedComponents(self._rim, labels, 8, cv2.CV_16U)
+        if n <= 2:  # as mostly: what is no belt, and one belt
+            return
+        from_edge = np.zeros(n, bool)
+        for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+            from_edge[edge] = True
+        from_edge[0] = False
+        np.logical_not(from_edge.take(labels), out=self._coarse.view(bool))
 
     def _cut(self, points: Floats, piece: NDArray[np.int64], n: int) -> Pieces:
         low, high = _boxes(points, piece, n)
@@ -119,8 +133,6 @@ def rim_radius(pieces: Pieces, wanted: NDArray[np.int64], centre: Floats) -> Flo
     farthest = np.zeros((m + 1) * rays, np.float32)
     np.maximum.at(farthest, first_bin.take(pieces.piece) + ray, away.ravel())
     radius = farthest.reshape(-1, rays)[:m]
-    before, after = radius.take(_BEFORE, axis=1), radius.take(_AFTER, axis=1)
-    radius[radius < np.minimum(before, after) / 2] = 0  # the rim of a hole, met where the outer one left a gap
     for _ in range(rays // 2):  # a round rim has no gap at all, a cut one a wide one
         gap = radius == 0
         if not gap.any():

@@ -86,6 +86,7 @@ class KnowingEye:
     fruit: Mapping[Cup, Occupancy]
     camera: str = "top"
     blind: set[Cup] = field(default_factory=set)  # cups in which it sees nothing
+    slim: set[Cup] = field(default_factory=set)  # cups in which it sees something long and narrow
     looked: list[int] = field(default_factory=list)  # pulses
 
     def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
@@ -105,6 +106,8 @@ class KnowingEye:
             getattr(views, name)[code != Occupancy.EMPTY] = SHOWN.get(name, 0.0)
         for name in ("widest_mm", "callipers_mm"):
             getattr(views, name)[code == Occupancy.OVERSIZE] = OVERSIZE_MM
+        is_slim = np.array([key in self.slim for key in keys], bool) & (code != Occupancy.EMPTY)
+        views.callipers_mm[is_slim, 3] = LEAF_MM
         return views
 
 
@@ -120,6 +123,7 @@ SHOWN = {
 }
 """What the knowing eye sees of every fruit."""
 OVERSIZE_MM = 97.0
+LEAF_MM = 27.0
 MASS_G = 215.0  # fits the knowing eye's fruit
 
 

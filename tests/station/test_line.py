@@ -183,6 +183,21 @@ def test_a_fruit_that_is_plainly_seen_stays_one_when_the_scale_stands_at_zero() 
     assert set(run.out()) == set(EVERY)
 
 
+@pytest.mark.parametrize(("mass_g", "fruit"), [(2.4, False), (150.0, True), (math.nan, True), (None, True)])
+def test_what_is_too_slim_for_a_fruit_is_a_leaf_if_it_weighs_nothing(mass_g: float | None, fruit: bool) -> None:
+    run = Run([(0, 1), (0, 2)], lanes=1)
+    run.eye.slim.add((0, 1))
+    run.frames(frames_for(30), {(0, 2): 150.0} | ({(0, 1): mass_g} if mass_g is not None else {}))
+    assert set(run.out()) == {(0, 2)} | ({(0, 1)} if fruit else set())
+
+
+def test_without_a_scale_nothing_that_was_seen_is_left_out_for_its_shape() -> None:
+    run = Run([(0, 1)], installation=installation(1, scale=None))
+    run.eye.slim.add((0, 1))
+    run.frames(frames_for(30))
+    assert set(run.out()) == {(0, 1)}
+
+
 @pytest.mark.parametrize(
     ("contents", "flag"), [(Occupancy.TOUCHING, Flag.TOUCHING), (Occupancy.OVERSIZE, Flag.OVERSIZE)]
 )

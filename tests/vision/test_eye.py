@@ -79,10 +79,19 @@ def test_small_label_on_an_empty_cup_is_no_fruit() -> None:
     assert (views.occupancy == Occupancy.EMPTY).all()
 
 
-def test_leaf_beside_a_fruit_makes_it_two_millimetres_larger_at_most() -> None:
-    leaf = (22.0, 34.0, 40.0)
+@pytest.mark.parametrize("leaf", [(22.0, 34.0, 40.0), (35.0, 75.0, 85.0), (70.0, 40.0, 30.0)])
+def test_leaf_beside_a_fruit_makes_it_two_millimetres_larger_at_most(leaf: tuple[float, float, float]) -> None:
     views = look([Disc(240 + 50, 110, 34, leaf), Disc(240, 80, 90, YELLOW)])
     assert of(views, 0, 1).widest_mm[0] == pytest.approx(72.0, abs=2.0)
+
+
+@pytest.mark.parametrize("hole_px", [10, 20, 30])
+@pytest.mark.parametrize("x", [239.0, 240.7, 242.3])
+def test_a_spot_that_looks_like_the_belt_does_not_dent_the_outline(hole_px: float, x: float) -> None:
+    views = look([Disc(x, 80, 66, DARK_RED), Disc(x, 80, hole_px, BELT)])
+    fruit = of(views, 0, 1)
+    assert fruit.widest_mm[0] == pytest.approx(66 * 0.8, abs=0.5)
+    assert fruit.callipers_mm[0].min() == pytest.approx(66 * 0.8, abs=0.5)
 
 
 def test_perspective_is_taken_out_of_a_sphere_far_from_the_optical_centre() -> None:
