@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from grader.vision.edge import EdgeFinder, fruit_alone
 from grader.vision.geometry import CupsInView, Floats
 from grader.vision.rays import N_RAYS, RAYS
-from grader.vision.rim import COARSE, RimFinder, rim_radius
+from grader.vision.rim import RimFinder, rim_radius
 
 
 class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,8 +66,14 @@ class OutlineFinder:
         self._settings = settings
         self._mm_per_px = mm_per_px
         self._pitch_x, self._pitch_y = pitch_px
-        stalk_px = settings.stalk_mm / mm_per_px
-        self._rims = RimFinder(shape, self._pitch_x, settings.least_counts, stalk_px, settings.touching_pitches)
+        self._rims = RimFinder(
+            shape,
+            mm_per_px,
+            pitch_px=self._pitch_x,
+            least_counts=settings.least_counts,
+            stalk_mm=settings.stalk_mm,
+            longest_pitches=settings.touching_pitches,
+        )
         self._edges = EdgeFinder(most_cups)
 
     def find(self, distance: NDArray[np.uint8], cups: CupsInView) -> Outlines:
@@ -83,7 +89,7 @@ class OutlineFinder:
         keep = (box_mm2 >= settings.least_area_mm2) & (row >= 0)
         keep[keep] = _biggest_per_row(row[keep], box_mm2[keep])
         height, width = distance.shape
-        edge_px = settings.edge_mm / self._mm_per_px + COARSE - 1  # a box is known to a coarse pixel
+        edge_px = settings.edge_mm / self._mm_per_px + self._rims.coarse - 1  # a box is known to a coarse pixel
         cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
         whole = np.flatnonzero(keep & ~cut)
         whole, cut_row = whole[np.argsort(row[whole])], row[keep & cut]

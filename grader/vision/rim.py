@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from grader.vision.geometry import Floats
 from grader.vision.rays import N_RAYS
 
-COARSE = 3
-"""Pixels of the plane per pixel of the coarse one, along and down; the edge itself is sought on the plane."""
+_COARSE_MM = 4.8
+_MOST_COARSE = 3
+"""What a coarse pixel should measure, so that an eaten core is still found; and how many pixels of the plane it may be
+wide, so that the edge, which is sought on the plane, is within reach of the rim."""
 
 _RAYS = N_RAYS // 2
 _BEFORE, _AFTER = np.arange(-1, _RAYS - 1), np.arange(1, _RAYS + 1) % _RAYS
 """Every second ray is enough for the rim: the edge itself is sought afterwards. Their neighbours, all round."""
 
-_IN_A_ROW = np.ones((1, COARSE), np.uint8)
 _BESIDE = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
@@ -40,20 +41,30 @@ class RimFinder:
     """Finds the pieces in a plane of distances from the belt. Buffers are made once."""
 
     def __init__(
-        self, shape: tuple[int, int], pitch_px: float, least_counts: int, stalk_px: float, longest_pitches: float
+        self,
+        shape: tuple[int, int],
+        mm_per_px: float,
+        *,
+        pitch_px: float,
+        least_counts: int,
+        stalk_mm: float,
+        longest_pitches: float,
     ) -> None:
-        """least_counts: distance from which a pixel is not belt. stalk_px: what is narrower is taken off.
+        """least_counts: distance from which a pixel is not belt. stalk_mm: what is narrower is taken off.
         longest_pitches: what is longer than so many cups is cut into stretches.
         """
         self._pitch_px, self._least_counts, self._longest_px = pitch_px, least_counts, longest_pitches * pitch_px
-        height, width = shape[0] // COARSE, shape[1] // COARSE
+        self.coarse = min(max(round(_COARSE_MM / mm_per_px), 1), _MOST_COARSE)
+        """Pixels of the plane per pixel of the coarse one, along and down."""
+        self._in_a_row = np.ones((1, self.coarse), np.uint8)
+        height, width = shape[0] // self.coarse, shape[1] // self.coarse
         self._lowest = np.empty((height, shape[1]), np.uint8)
         self._coarse = np.empty((height, width), np.uint8)
         self._rim = np.empty((height, width), np.uint8)
         self._labels = np.empty((height, width), np.uint16)
-        opening_px = max(round(stalk_px / COARSE) | 1, 3)
+        opening_px = max(round(stalk_mm / mm_per_px / self.coarse) | 1, 3)
         self._opening = np.ones((opening_px, opening_px), np.uint8)
-        middle = np.arange(max(height, width), dtype=np.float32) * COARSE + (COARSE - 1) / 2
+        middle = np.arange(max(height, width), dtype=np.float32) * self.coarse + (self.coarse - 1) / 2
         self._places = np.stack([np.tile(middle[:width], height), np.repeat(middle[:height], width)])
 
     def find(self, distance: NDArray[np.uint8]) -> Pieces:
@@ -71,13 +82,13 @@ class RimFinder:
     def _shrink(self, distance: NDArray[np.uint8]) -> None:
         """A coarse pixel is something where all its pixels are, so that the gap between two fruit stays open."""
         lowest, (height, width) = self._lowest, self._coarse.shape
-        first, *others = (distance[row::COARSE][:height] for row in range(COARSE))
+        first, *others = (distance[row :: self.coarse][:height] for row in range(self.coarse))
         np.copyto(lowest, first)
         for row in others:
             cv2.min(lowest, row, dst=lowest)
         cv2.threshold(lowest, self._least_counts, 1, cv2.THRESH_BINARY, dst=lowest)
-        cv2.erode(lowest, _IN_A_ROW, dst=lowest, anchor=(0, 0))
-        np.copyto(self._coarse, lowest[:, ::COARSE][:, :width])
+        cv2.erode(lowest, self._in_a_row, dst=lowest, anchor=(0, 0))
+        np.copyto(self._coarse, lowest[:, :: self.coarse][:, :width])
 
     def _fill_holes(self) -> None:
         """What no belt reaches from the picture's edge is inside: a dark spot on a fruit may look like belt."""
