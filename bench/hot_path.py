@@ -67,16 +67,17 @@ def _stages(eye: Eye, frame: BenchFrame) -> dict[str, Callable[[], object]]:
     eye.shrink(frame.pixels)
     outlines = eye.outline(eye.distance_from_belt(), cups)
     size = sizes(outlines, eye.camera, SHRINK)
-    codes = eye.faces(outlines)
-    found = {**size._asdict(), **eye.skin(codes), **eye.spots(codes, size)}
+    faces = eye.faces(outlines)
+    lane = cups.lane[outlines.row]
+    found = {**size._asdict(), **eye.skin(faces, lane), **eye.spots(faces, size)}
     return {
         "shrink": lambda: eye.shrink(frame.pixels),
         "belt": eye.distance_from_belt,
         "outline": lambda: eye.outline(eye._belt.counts, cups),
         "size": lambda: sizes(outlines, eye.camera, SHRINK),
         "faces": lambda: eye.faces(outlines),
-        "skin": lambda: eye.skin(codes),
-        "spots": lambda: eye.spots(codes, size),
+        "skin": lambda: eye.skin(faces, lane),
+        "spots": lambda: eye.spots(faces, size),
         "rows": lambda: laid_into_cups(cups_in_view(eye.camera, eye.line, frame.pulse), outlines, found),
     }
 

@@ -18,9 +18,9 @@ from grader.domain.views import Occupancy, ViewFeatures
 from grader.errors import BadSettings
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
-from grader.vision.colour import Table, colour_table, look_up, srgb_counts
-from grader.vision.face import CELL_SHARE, LONGITUDE_DEG, SEEN, FaceSampler
-from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
+from grader.vision.colour import colour_table, look_up, srgb_counts
+from grader.vision.face import CELL_SHARE, FaceSampler, skin_weights
+from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view, sight_deg
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
 from grader.vision.size import Sizes, sizes
 from grader.vision.spots import SpotFinder, SpotSettings
@@ -39,11 +39,6 @@ class EyeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _STRIP_STEP = 32
 """Every so many pixels along a strip are looked at: neighbours say the same, and some 700 make a median."""
-
-# A longitude counts by how squarely it faces the camera, so that each view speaks of what it shows best. The
-# weights of a whole face sum to 1 over its seen points.
-_WEIGHT = (np.cos(np.radians(LONGITUDE_DEG)) * SEEN).astype(np.float32).reshape(-1)
-_WEIGHT /= _WEIGHT.sum()
 
 
 class Eye:
@@ -69,8 +64,10 @@ class Eye:
         self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, most_cups, settings.outline)
         self._faces = FaceSampler(most_cups)
         self._spots = SpotFinder(most_cups, self._table.log_light, settings.spots)
-        self._codes = np.empty((most_cups, len(_WEIGHT), 2), np.uint8)
-        self._looked_up = np.empty((most_cups, len(_WEIGHT)), np.float32)
+        self._skin_weights = np.stack([skin_weights(deg) for deg in sight_deg(camera, line)])
+        shape = (most_cups, self._skin_weights.shape[1])
+        self._codes = np.empty((*shape, 2), np.uint8)
+        self._looked_up = np.empty(shape, np.float32)
         self._strip_rows = self._rows_between_lanes()
 
     def _rows_between_lanes(self) -> NDArray[np.int64]:
@@ -91,7 +88,7 @@ class Eye:
             return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)})
         size = sizes(outlines, self.camera, SHRINK)
         faces = self.faces(outlines)
-        found = {**size._asdict(), **self.skin(faces), **self.spots(faces, size)}
+        found = {**size._asdict(), **self.skin(faces, cups.lane[outlines.row]), **self.spots(faces, size)}
         return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
@@ -117,16 +114,20 @@ class Eye:
         """Blue, green, red on the grid of every fruit's face, a row per fruit."""
         return self._faces.sample(self._small, outlines)
 
-    def skin(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The colour columns of `ViewFeatures`."""
+    def skin(self, faces: NDArray[np.uint8], lane: NDArray[np.int16]) -> dict[str, NDArray[np.float32]]:
+        """The colour columns of `ViewFeatures` for faces in these lanes."""
         cv2.cvtColor(faces, cv2.COLOR_BGR2BGR555, dst=self._codes[: len(faces)])
         codes = self._codes[: len(faces)].view(np.uint16)[:, :, 0]
-        blush, ground = self._face_mean(codes, self._table.blush), self._face_mean(codes, self._table.ground)
+        weights = self._skin_weights.take(lane, axis=0)
+        blush, ground, ground_hue = (
+            np.einsum("fc,fc->f", look_up(codes, table, self._looked_up[: len(codes)]), weights)
+            for table in (self._table.blush, self._table.ground, self._table.ground_hue_deg)
+        )
         return {
             "skin_weight": blush + ground,
             "blush_weight": blush,
             "ground_weight": ground,
-            "ground_hue_sum_deg": self._face_mean(codes, self._table.ground_hue_deg),
+            "ground_hue_sum_deg": ground_hue,
         }
 
     def spots(self, faces: NDArray[np.uint8], size: Sizes) -> dict[str, NDArray[np.float32]]:
@@ -138,9 +139,6 @@ class Eye:
             "dark_spots": spots.passing,
             "largest_dark_mm2": spots.largest_cells * cell_mm2,
         }
-
-    def _face_mean(self, codes: NDArray[np.uint16], table: Table) -> NDArray[np.float32]:
-        return np.asarray(look_up(codes, table, self._looked_up[: len(codes)]) @ _WEIGHT)
 
 
 def _colour_bands(camera: CameraPlace) -> list[int]:

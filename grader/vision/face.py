@@ -38,6 +38,29 @@ _UNIT_Y = _Y.astype(np.float32).reshape(-1)
 _RAY = np.rint(np.arctan2(_UNIT_Y, _UNIT_X) * (N_RAYS / (2 * np.pi))).astype(np.int64) % N_RAYS
 
 
+_BANDS = 20
+_LEAST_CELLS = 2.0
+"""Bands of latitude that the sphere is divided into, each of the same area, and cells in which one is seen."""
+
+
+def skin_weights(sight_deg: float) -> NDArray[np.float32]:
+    """How much of a turning fruit's skin each cell speaks for, (N_ROWS * N_COLUMNS,), together 1.
+
+    sight_deg: latitude about the turning axis (y, down the picture) of the point that faces the lens: 0 below the lens.
+    While a fruit turns, every cell sweeps a circle of latitude. The cells of a band of circles share the band's area,
+    those that face the lens more squarely have more of it; a band that is not seen is taken to be like the nearest one.
+    """
+    sight = np.radians(sight_deg)
+    latitude_sine = _Y * np.cos(sight) + FACING * np.sin(sight)
+    band = np.clip(((latitude_sine + 1) / 2 * _BANDS).astype(np.int64), 0, _BANDS - 1).ravel()
+    square = (np.cos(_LONGITUDE) * SEEN).ravel()
+    of_band = np.bincount(band, square, _BANDS)
+    seen = np.flatnonzero(of_band >= _LEAST_CELLS)
+    nearest = seen[np.abs(np.arange(_BANDS)[:, None] - seen).argmin(axis=1)]
+    area = np.bincount(nearest, minlength=_BANDS) / _BANDS
+    return np.asarray(square * (area / np.maximum(of_band, _LEAST_CELLS))[band], np.float32)
+
+
 class FaceSampler:
     """Takes colours on the grid of every outlined fruit. Buffers are made once."""
 

@@ -6,7 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from grader.vision.face import CELL_SHARE, FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN, SEEN_DEG, FaceSampler
+from grader.vision.face import (
+    CELL_SHARE,
+    FACING,
+    LONGITUDE_DEG,
+    N_COLUMNS,
+    N_ROWS,
+    SEEN,
+    SEEN_DEG,
+    FaceSampler,
+    skin_weights,
+)
 from grader.vision.outline import Outlines
 from grader.vision.rays import N_RAYS, RAY_ANGLES
 
@@ -46,6 +56,35 @@ def test_cells_seen_are_those_within_the_stated_angle_of_the_line_of_sight() -> 
     angle = np.degrees(np.arccos(FACING))
     assert (SEEN == (angle <= SEEN_DEG)).all()
     assert SEEN[N_ROWS // 2].all() and not SEEN[0, 0]
+
+
+@pytest.mark.parametrize("sight_deg", [-27.0, 0.0, 8.0, 27.0])
+def test_weights_of_a_face_are_one_together_and_none_falls_on_skin_that_is_not_seen(sight_deg: float) -> None:
+    weights = skin_weights(sight_deg)
+    assert weights.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (weights >= 0).all() and not weights[~SEEN.ravel()].any()
+
+
+@pytest.mark.parametrize("sight_deg", [-27.0, -13.0, 0.0, 27.0])
+@pytest.mark.parametrize("from_sine", [-0.5, 0.0, 0.4])
+def test_a_coloured_end_has_its_share_of_the_skin_from_wherever_a_turning_ball_is_seen(
+    sight_deg: float, from_sine: float
+) -> None:
+    # A ball that turns about y, coloured beyond a circle of latitude and, more, in one sector of longitude.
+    y = np.broadcast_to(
+        ((np.arange(N_ROWS) + 0.5) / N_ROWS * 2 - 1)[:, None] * np.sin(np.radians(SEEN_DEG)), SEEN.shape
+    )
+    x = np.sqrt(1 - y**2) * np.sin(np.radians(LONGITUDE_DEG.astype(float)))
+    to_lens = np.stack([x, y, np.sqrt(1 - x**2 - y**2)], axis=-1).reshape(-1, 3)
+    tilt = np.radians(sight_deg)  # the lens looks at this latitude: its way is (0, sin, cos) in the belt's frame
+    on_belt = to_lens @ np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    assert on_belt[np.argmax(FACING)] @ [0, np.sin(tilt), np.cos(tilt)] > 0.99
+    shares = []
+    for turned in np.radians(np.arange(0, 360, 10)):
+        longitude = np.arctan2(on_belt[:, 0], on_belt[:, 2]) + turned
+        shares.append(skin_weights(sight_deg) @ ((on_belt[:, 1] > from_sine) | (np.cos(longitude) > 0.9)))
+    cap, sector = (1 - from_sine) / 2, np.arccos(0.9) / np.pi
+    assert np.mean(shares) == pytest.approx(cap + (1 - cap) * sector, abs=0.03)
 
 
 def test_grid_on_a_ball_lies_where_latitude_and_longitude_say() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scenes import camera, line
 
 from grader.units import Pulse
-from grader.vision.geometry import cups_in_view, nearer_by
+from grader.vision.geometry import cups_in_view, nearer_by, sight_deg
 
 
 @settings(max_examples=200, derandomize=True)
@@ -42,3 +42,13 @@ def test_bigger_fruit_rides_nearer_to_the_lens_and_is_really_smaller_than_it_loo
     looks_mm = true_mm * 1500.0 / (1500.0 - (true_mm - 80.0) / 2)
     assert looks_mm * nearer_by(place, looks_mm) == pytest.approx(true_mm, abs=1e-9)
     assert nearer_by(camera(1), looks_mm) == pytest.approx(1.0)
+
+
+def test_the_lens_looks_at_each_lane_from_where_it_stands() -> None:
+    # Three lanes 120 mm apart, the middle one below the lens: the outer ones are seen from the middle's side.
+    place = camera(3, lens_above_mm=1500.0, optical_centre_px=(320.0, 230.0))
+    up, below, down = sight_deg(place, line(3))
+    assert below == 0.0
+    assert up == -down and up == pytest.approx(np.degrees(np.arctan(120 / 1500)), rel=0.03)
+    assert down < 0  # a lane farther down the picture shows its upper end, which lies at negative y
+    assert (sight_deg(camera(3), line(3)) == 0).all()
