@@ -105,37 +105,35 @@ def fruit_alone(
     bulging = np.flatnonzero((out_of_line > np.float32(bulge_px / 2)).any(axis=1))
     if not len(bulging):
         return outer
-    inner = _first_change(distance, centre[:, bulging], outer[bulging], least_counts)
-    changes = inner < outer[bulging] - 1.0
-    questioned = changes | (out_of_line[bulging] > bulge_px)
-    asked = np.flatnonzero(questioned.any(axis=1))
-    bulging = bulging[asked]
+    outer_there = outer[bulging]
+    inner = _first_change(distance, centre[:, bulging], outer_there, least_counts)
+    doubtful = (inner < outer_there) | (out_of_line[bulging] > bulge_px)
+    asked = np.flatnonzero(doubtful.any(axis=1))
     radius = outer.copy()
-    radius[bulging] = _fitted(inner[asked], outer[bulging], changes[asked], questioned[asked], bulge_px)
+    radius[bulging[asked]] = _fitted(inner[asked], outer_there[asked], doubtful[asked], bulge_px)
     return radius
 
 
-def _fitted(
-    inner: Floats, outer: Floats, changes: NDArray[np.bool_], doubtful: NDArray[np.bool_], bulge_px: float
-) -> Floats:
+def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
     """Radii by the smooth line of `fruit_alone`: least squares, weighed anew by what it says of each ray.
 
-    All (n, N_RAYS). changes: the ray ends at inner or at outer, or between. doubtful: it is not weighed at first.
+    All (n, N_RAYS). inner, outer: where a ray ends at the least and at the most, the same where it does not change.
+    doubtful: it is not weighed at first.
     """
     radius = np.empty_like(outer)
     row = np.arange(len(outer))
-    known = np.where(changes, (inner + outer) / 2, outer)
+    known = (inner + outer) / 2
     for _ in range(_MOST_ROUNDS):
         weight = np.where(doubtful, _DOUBT, np.float32(1.0))
         normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
         smooth = np.linalg.solve(normal, ((weight * known) @ _WAVES)[:, :, None])[:, :, 0] @ _WAVES.T
-        known = np.where(changes, np.minimum(np.maximum(smooth, inner), outer), outer)
+        known = np.minimum(np.maximum(smooth, inner), outer)
         most = smooth + np.float32(bulge_px)
         radius[row] = np.minimum(known, most)
-        again = changes | (known > most)
+        again = (inner < outer) | (known > most)
         unsettled = np.flatnonzero((again != doubtful).any(axis=1))  # half as many from round to round
         if not len(unsettled):
             break
         row, known, doubtful = row[unsettled], known[unsettled], again[unsettled]
-        inner, outer, changes = inner[unsettled], outer[unsettled], changes[unsettled]
+        inner, outer = inner[unsettled], outer[unsettled]
     return radius
