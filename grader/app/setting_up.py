@@ -17,6 +17,7 @@ from grader.grading.compiled import compiled
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact
 from grader.storage.provenance import sha256_of
+from grader.vision.combine import settings_for
 
 ARTEFACTS = Path(calibration.__file__).parent / "artefacts"
 """Where calibration leaves what it makes for the reference line; `make run` and `make test` fill it once."""
@@ -67,6 +68,7 @@ def decider(
         installation=installation,
         sheet=compiled_sheet,
         sugar=sugar,
+        combine=settings_for(installation.fruit),
         camera=camera if camera is not None else next(iter(installation.cameras)),
     )
     hashes["settings"] = _hash_of(settings)

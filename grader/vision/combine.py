@@ -27,7 +27,7 @@ class CombineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doubtful_hollow: a view counts half for size when so much of its outline's hull is empty: what fills the rest is not
     fruit alone. Fruit have 0.002 to 0.007, fruit with a leaf beside them 0.03 and more.
     size_offset_mm: added to diameter and height, from calibration against bodies of known size.
-    hollow_share: of the volume within a fruit's outline, what its stem cavity and calyx basin take; apples.
+    hollow_share: of the volume within a fruit's outline, what its stem cavity and calyx basin take; see `settings_for`.
     turn_doubt: standard error, as a share of the turn, up to which a turn that was seen is believed.
     least_skin: of a whole face; a view that shows less says nothing about colour.
     """
@@ -35,9 +35,18 @@ class CombineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lie: LieSettings = LieSettings()
     doubtful_hollow: float = 0.006
     size_offset_mm: float = 0.0
-    hollow_share: float = 0.012
+    hollow_share: float = 0.0
     turn_doubt: float = 0.05
     least_skin: float = 0.2
+
+
+_HOLLOW_SHARE = {"apple": 0.012}
+"""Of fruit that have hollows; the others, kiwifruit and citrus among them, are whole."""
+
+
+def settings_for(fruit: str) -> CombineSettings:
+    """Settings for a kind of fruit, named as in `Installation.fruit`."""
+    return CombineSettings(hollow_share=_HOLLOW_SHARE.get(fruit, 0.0))
 
 
 class Combined(NamedTuple):

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from grader.domain.views import VIEW_COLUMNS
-from grader.vision.combine import Combined, CombineSettings, combined
+from grader.vision.combine import Combined, CombineSettings, combined, settings_for
 
 NOMINAL_DEG = 0.47 * bodies.PULSES_PER_FRAME
-NO_HOLLOWS = CombineSettings(hollow_share=0.0)
 CALLIPERS = VIEW_COLUMNS["callipers_mm"]
 
 
@@ -18,7 +17,7 @@ def of(
     seen: bodies.Passage,
     turn_deg_per_pulse: float | None = 0.47,
     lens_mm: float | None = bodies.LENS_MM,
-    settings: CombineSettings = NO_HOLLOWS,
+    settings: CombineSettings = CombineSettings(),
 ) -> Combined:
     return combined(*seen, bodies.camera(turn_deg_per_pulse, lens_mm), settings)
 
@@ -133,8 +132,10 @@ def test_views_that_do_not_count_change_nothing() -> None:
     spoilt[cut] = 7.0
     left_out = np.full_like(seen.views, np.nan)
 
-    with_junk = combined(spoilt, seen.pulses, ~cut, bodies.camera(), NO_HOLLOWS)
-    with_nan = combined(np.where(cut[..., None], left_out, seen.views), seen.pulses, ~cut, bodies.camera(), NO_HOLLOWS)
+    with_junk = combined(spoilt, seen.pulses, ~cut, bodies.camera(), CombineSettings())
+    with_nan = combined(
+        np.where(cut[..., None], left_out, seen.views), seen.pulses, ~cut, bodies.camera(), CombineSettings()
+    )
 
     assert np.array_equal(np.array(with_junk), np.array(with_nan), equal_nan=True)
 
@@ -148,12 +149,12 @@ def test_a_fruit_that_no_view_showed_has_no_values_and_its_neighbour_has_its_own
     pulses = np.concatenate([np.full_like(seen.pulses, -(2**62)), seen.pulses])
     whole = np.concatenate([~seen.whole, seen.whole])
 
-    found = combined(views, pulses, whole, bodies.camera(turn_deg_per_pulse), NO_HOLLOWS)
+    found = combined(views, pulses, whole, bodies.camera(turn_deg_per_pulse), CombineSettings())
 
     assert np.isnan([found.diameter_mm[0], found.height_mm[0], found.volume_ml[0], found.blush_fraction[0]]).all()
-    alone = combined(*seen, bodies.camera(turn_deg_per_pulse), NO_HOLLOWS)
+    alone = combined(*seen, bodies.camera(turn_deg_per_pulse), CombineSettings())
     assert found.diameter_mm[1] == pytest.approx(alone.diameter_mm[0], abs=1e-6)
-    nobody = combined(views[:1], pulses[:1], whole[:1], bodies.camera(turn_deg_per_pulse), NO_HOLLOWS)
+    nobody = combined(views[:1], pulses[:1], whole[:1], bodies.camera(turn_deg_per_pulse), CombineSettings())
     assert np.isnan(nobody.diameter_mm).all()
 
 
@@ -173,3 +174,8 @@ def test_settings_shift_sizes_and_take_hollows_from_the_volume() -> None:
     assert shifted.diameter_mm[0] == pytest.approx(plain.diameter_mm[0] + 0.4)
     assert shifted.height_mm[0] == pytest.approx(plain.height_mm[0] + 0.4)
     assert shifted.volume_ml[0] == pytest.approx(plain.volume_ml[0] * (1 + 0.4 / plain.diameter_mm[0]) ** 3)
+
+
+def test_an_apple_has_hollows_and_an_orange_has_none() -> None:
+    apple, orange = settings_for("apple").hollow_share, settings_for("citrus").hollow_share
+    assert 0.005 < apple < 0.03 and orange == 0.0
