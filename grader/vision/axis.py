@@ -222,7 +222,7 @@ def _most_alike_axis(coefficients: Floats, settings: LieSettings) -> Values:
     cost = np.broadcast_to(_unusual(settings), (len(coefficients), _N_AXES)).copy()
     for l, uneven in _UNEVEN.items():
         mine = _DEGREE == l
-        alike = (coefficients[:, mine] @ _AXIS_COLUMNS[:, mine].T) ** 2 * (4.0 * np.pi / (2 * l + 1))
+        alike = (coefficients[:, mine] @ _AXIS_COLUMNS[mine]) ** 2 * (4.0 * np.pi / (2 * l + 1))
         cost += ((coefficients[:, mine] ** 2).sum(axis=1)[:, None] - alike) / uneven**2
     return np.asarray(_AXES[cost.argmin(axis=1)])
 

@@ -87,7 +87,7 @@ def _about(towards: Values, axis: Values) -> tuple[Values, Values, list[Values]]
 def _fit(curve: list[Values], oval: list[Values], share: Values, trust: Values) -> Values:
     """Coefficients (n, terms): the curve's, then two of an oval and two of a tilt."""
     usual = np.array([_USUAL_BEND] * len(curve) + [_USUAL_OVAL] * 2 + [_USUAL_TILT] * 2)
-    coefficients, _ = robust_fit(np.stack(curve + oval, axis=-1), share, trust, (NOISE / usual) ** 2, _SCALES)
+    coefficients, _ = robust_fit(np.stack(curve + oval, axis=-2), share, trust, (NOISE / usual) ** 2, _SCALES)
     return coefficients
 
 

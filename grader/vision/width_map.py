@@ -57,21 +57,23 @@ def longitude(towards: Floats) -> Floats:
 
 
 def columns(table: Legendre, around: Floats, degree: int) -> Floats:
-    """Real orthonormal harmonics (..., len(orders(degree))) of directions with these `legendre` and `longitude`."""
-    powers = [np.ones_like(around), around]
+    """Real orthonormal harmonics (..., columns, rows) of directions (..., rows), `orders(degree)` of them.
+
+    table, around: `legendre` and `longitude` of the directions.
+    """
+    waves = [np.ones_like(around), np.sqrt(2.0).astype(around.real.dtype) * around]
     for _ in range(2, degree + 1):
-        powers.append(powers[-1] * around)
-    made = np.empty((*around.shape, len(orders(degree))), around.real.dtype)
-    for column, (l, m) in enumerate(orders(degree)):
-        wave = powers[abs(m)].real if m >= 0 else powers[-m].imag
-        np.multiply(table[l, abs(m)], wave, out=made[..., column])
-        if m:
-            made[..., column] *= np.sqrt(2.0).astype(made.dtype)
+        waves.append(waves[-1] * around)
+    of_order = orders(degree)
+    made = np.empty((*around.shape[:-1], len(of_order), around.shape[-1]), around.real.dtype)
+    for column, (l, m) in enumerate(of_order):
+        wave = waves[abs(m)].real if m >= 0 else waves[-m].imag
+        np.multiply(table[l, abs(m)], wave, out=made[..., column, :])
     return made
 
 
 def map_columns(towards: Values, degree: int) -> Values:
-    """The same from directions (..., 3) alone."""
+    """The same from directions (..., rows, 3) alone."""
     return np.asarray(columns(legendre(degree, towards[..., 1]), longitude(towards), degree))
 
 
@@ -81,15 +83,15 @@ def calm(degree: int) -> Values:
 
 
 def solved(made: Floats, values: Floats, weight: Floats, ridge: Floats) -> Floats:
-    """Weighted least squares: made (..., rows, columns), values and weight (..., rows), ridge (columns,)."""
-    weighted = np.swapaxes(made * weight[..., None], -1, -2)
-    normal = weighted @ made + np.diag(ridge)
+    """Weighted least squares: made (..., columns, rows), values and weight (..., rows), ridge (columns,)."""
+    weighted = made * weight[..., None, :]
+    normal = weighted @ np.swapaxes(made, -1, -2) + np.diag(ridge)
     return np.asarray(np.linalg.solve(normal, weighted @ values[..., None])[..., 0])
 
 
 def predicted(made: Floats, coefficients: Floats) -> Floats:
     """Values (..., rows) of a fit."""
-    return np.asarray((made @ coefficients[..., None])[..., 0])
+    return np.asarray((coefficients[..., None, :] @ made)[..., 0, :])
 
 
 def far_off(residual: Floats, scale: float) -> Floats:
