@@ -39,7 +39,8 @@ from grader.vision.width_map import (
 _SEARCH_DEGREE, _MAP_DEGREE = 4, 6
 _EVERY = 2
 """The turn is sought with every second calliper: a map of degree 4 has no finer detail."""
-_SEARCH_SCALES, _MAP_SCALES = (8.0, 4.0, 1.5), (8.0, 4.0, 2.0, 1.0)
+_ROUGH_SCALES, _SEARCH_SCALES, _MAP_SCALES = (6.0,), (8.0, 4.0, 1.5), (8.0, 4.0, 2.0, 1.0)
+"""Of fits: to tell the best of the turns tried, to find the turn near it, to draw the map."""
 _TOGETHER = 0.1
 """Worth of one width when turns are weighed: neighbouring widths of a view err together."""
 _TURN_SHARES = np.linspace(0.5, 1.5, 11)
@@ -159,11 +160,11 @@ def _turn_rates(
     width = tried[:, 1] - tried[:, 0]
     rates, costs, bends = [], [], []
     for sense in (1.0, -1.0):
-        cost = search.misfit(sense * tried) + unusual
+        cost = search.misfit(sense * tried, _ROUGH_SCALES) + unusual
         best = cost.argmin(axis=1)
         rate, beyond = sense * tried[row, best], unusual[row, best]
         near = rate[:, None] + width[:, None] * _FINE_STEPS
-        bend, slope, least = (search.misfit(near) @ _PARABOLA).T
+        bend, slope, least = (search.misfit(near, _SEARCH_SCALES) @ _PARABOLA).T
         further = np.clip(-slope / (2.0 * np.maximum(bend, 1e-9)), _FINE_STEPS[0], _FINE_STEPS[-1])
         rates.append(rate + further * width)
         costs.append(least + (slope + bend * further) * further + beyond)
@@ -186,13 +187,13 @@ class _TurnSearch:
         self._longitude = longitude(towards)[:, None].astype(np.complex64)
         self._pulse = pulse
 
-    def misfit(self, rates: Values) -> Values:
-        """(n, r) turns per pulse -> (n, r), like -2 log of their likelihood."""
+    def misfit(self, rates: Values, scales: tuple[float, ...]) -> Values:
+        """(n, r) turns per pulse -> (n, r), like -2 log of their likelihood. scales: as of `robust_fit`."""
         back = np.exp(-1j * rates[:, :, None] * self._pulse[:, None, :]).astype(np.complex64)
         around = (self._longitude * back[..., None]).reshape(*rates.shape, -1)
         made = columns(self._legendre, around, _SEARCH_DEGREE)
         ridge = calm(_SEARCH_DEGREE).astype(np.float32)
-        coefficients, residual = robust_fit(made, self._values, self._trust, ridge, _SEARCH_SCALES)
+        coefficients, residual = robust_fit(made, self._values, self._trust, ridge, scales)
         off = OUTLIER**2 * (self._trust * np.log1p(far_off(residual, 1.0))).sum(axis=-1)
         return np.asarray(_TOGETHER * off + (coefficients**2 * ridge).sum(axis=-1) / NOISE**2, np.float64)
 
