@@ -11,8 +11,7 @@ from grader.vision.rays import N_RAYS, RAY_ANGLES, RAYS
 
 _STEPS = 8
 _FIRST_STEP = -2
-"""A ray is looked at in steps of one pixel, from inside the coarse rim, which lies inside the fruit, to well
-outside."""
+"""A ray is looked at in steps of a pixel, from within the coarse rim, which lies inside the fruit, to well outside."""
 
 
 class EdgeFinder:

@@ -61,7 +61,7 @@ class RimFinder:
         self._lowest = np.empty((height, shape[1]), np.uint8)
         self._coarse = np.empty((height, width), np.uint8)
         self._rim = np.empty((height, width), np.uint8)
-        self._labels = np.empty((height, width), np.uint16)
+        self._labels = np.empty((height, width), np.int32)
         opening_px = max(round(stalk_mm / mm_per_px / self.coarse) | 1, 3)
         self._opening = np.ones((opening_px, opening_px), np.uint8)
         middle = np.arange(max(height, width), dtype=np.float32) * self.coarse + (self.coarse - 1) / 2
@@ -72,7 +72,7 @@ class RimFinder:
         self._shrink(distance)
         self._fill_holes()
         cv2.morphologyEx(self._coarse, cv2.MORPH_OPEN, self._opening, dst=self._coarse)
-        n, _ = cv2.connectedComponents(self._coarse, self._labels, 8, cv2.CV_16U)  # 0 is the belt
+        n, _ = cv2.connectedComponents(self._coarse, self._labels, 8, cv2.CV_32S)  # 0 is the belt
         cv2.erode(self._coarse, _BESIDE, dst=self._rim, borderType=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
         cv2.subtract(self._coarse, self._rim, dst=self._rim)
         at = np.flatnonzero(self._rim.view(bool))
@@ -94,7 +94,7 @@ class RimFinder:
         """What no belt reaches from the picture's edge is inside: a dark spot on a fruit may look like belt."""
         is_belt, labels = self._rim.view(bool), self._labels
         np.equal(self._coarse, 0, out=is_belt)
-        n, _ = cv2.connectedComponents(self._rim, labels, 8, cv2.CV_16U)
+        n, _ = cv2.connectedComponents(self._rim, labels, 8, cv2.CV_32S)
         if n <= 2:  # as mostly: what is no belt, and one belt
             return
         from_edge = np.zeros(n, bool)

@@ -129,7 +129,7 @@ class SpotFinder:
         self._light = [np.empty(shape, np.float32) for _ in ("green", "red")]
         self._darkness = np.empty(shape, np.float32)
         self._dark = np.empty(shape, np.bool_)
-        self._labels = np.empty((most_cups * N_ROWS, N_COLUMNS), np.uint16)
+        self._labels = np.empty((most_cups * N_ROWS, N_COLUMNS), np.int32)
 
     def find(self, faces: NDArray[np.uint8]) -> Spots:
         """Dark spots of m fruit. faces: (m, N_ROWS * N_COLUMNS, 3) uint8 blue, green, red.
@@ -144,7 +144,7 @@ class SpotFinder:
         dark &= _COUNTED
         mosaic = dark.reshape(-1, N_COLUMNS).view(np.uint8)
         labels = self._labels[: len(mosaic)]
-        n, _ = cv2.connectedComponents(mosaic, labels, 8, cv2.CV_16U)
+        n, _ = cv2.connectedComponents(mosaic, labels, 8, cv2.CV_32S)
         return _judged(dark, darkness, n, labels, self._settings)
 
     def _without_blush(self, faces: NDArray[np.uint8]) -> Plane:
@@ -211,7 +211,7 @@ def _between(values: Plane, low: Plane | np.float32, high: Plane | np.float32) -
 
 
 def _judged(
-    dark: NDArray[np.bool_], darkness: Plane, n: int, labels: NDArray[np.uint16], settings: SpotSettings
+    dark: NDArray[np.bool_], darkness: Plane, n: int, labels: NDArray[np.int32], settings: SpotSettings
 ) -> Spots:
     """Connected dark cells, judged one by one. dark, darkness: (m, cells); labels: as many, 0 to n - 1."""
     m = len(dark)
