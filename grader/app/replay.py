@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -55,11 +56,14 @@ def replay(
     readings = _ReadingsByPulse(recording.weighings, recording.scans)
     step_ms = LatencyHistogram()
     records: list[FruitRecord] = []
+    unusable: Counter[str] = Counter()
     for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
         before = time.perf_counter()
         result = step(chosen.settings, state, frame, readings.up_to(frame.pulse))
         step_ms.add((time.perf_counter() - before) * 1e3)
         records += result.records
+        if frame.pixels is None:
+            unusable[frame.damage] += 1
         progress(done + 1, recording.n_frames)
     # After the last frame the belt is taken to run on until every fruit has passed the last gate.
     records += run_out(chosen.settings, state, readings.rest()).records
@@ -73,8 +77,19 @@ def replay(
         hashes={"recording": recording_sha256(path), **chosen.hashes},
     )
     return Replayed(
-        sorted(records, key=lambda record: (record.lane, record.cup)), summary, (*chosen.warnings, *recording.warnings)
+        sorted(records, key=lambda record: (record.lane, record.cup)),
+        summary,
+        (*chosen.warnings, *recording.warnings, *_pictures_lost(path, unusable, recording.n_frames)),
     )
+
+
+def _pictures_lost(path: Path, unusable: Counter[str], n_frames: int) -> tuple[str, ...]:
+    """One sentence about the pictures that no fruit could be seen in, by what is wrong with them."""
+    if not unusable:
+        return ()
+    what = ", ".join(f"{number} {damage}" for damage, number in unusable.most_common())
+    flagged = f"fruit in them are flagged; `grader check {path}` names each"
+    return (f"{path}: {unusable.total()} of {n_frames} pictures could not be used ({what}): {flagged}",)
 
 
 def write_out(replayed: Replayed, out: Path) -> Path:

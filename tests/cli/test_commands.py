@@ -161,6 +161,20 @@ def test_a_packed_recording_that_was_cut_short_still_gives_a_row_for_every_fruit
     assert set(rows) <= set(cups_of(recording / "truth.csv"))
 
 
+def test_pictures_that_could_not_be_used_are_said_by_what_is_wrong_with_them(recording: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(recording, spoilt)
+    gone, cut, *_ = sorted((spoilt / "frames").iterdir())[3:]
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-2000])
+
+    said = grader("replay", spoilt, "--out", tmp_path / "out")
+
+    assert said.status == 0
+    assert "2 of" in said.err and "1 missing" in said.err and "1 cut short" in said.err, said.err
+    assert set(cups_of(tmp_path / "out" / "fruit.csv")) == set(cups_of(recording / "truth.csv"))
+
+
 def test_summary_says_by_hash_what_decided(replayed: Path) -> None:
     summary = json.loads((replayed / "summary.json").read_text())
     assert summary["fruit"] == FRUIT
