@@ -79,10 +79,13 @@ def flag_all(state: TrackState, flags: Flag) -> None:
 def close_seen(
     state: TrackState, camera: CameraPlace, settings: TrackSettings, combine: CombineSettings, *, all_cups: bool = False
 ) -> None:
-    """Measure every cup that has left the picture: its views become one row, which waits for the decision."""
+    """Measure every cup that has left the picture: its views become one row, which waits for the decision.
+
+    Where the picture reaches beyond the decision, what was seen until then has to do.
+    """
     if state.belt.pulse is None:
         return
-    left = state.course.last_past(state.course.leaves, state.belt.pulse)
+    left = state.course.last_past(min(state.course.leaves, state.course.decision), state.belt.pulse)
     lane, slot = np.nonzero(~state.seen & (state.cup != NO_CUP) & (all_cups | (state.cup <= left)))
     if not len(lane):
         return

@@ -69,6 +69,16 @@ def test_a_cup_is_seen_when_it_has_left_the_picture_and_decided_when_the_sensors
     assert run.records[0, 0].values["mass_g"] == MASS_G
 
 
+def test_where_the_picture_reaches_beyond_the_decision_what_was_seen_until_then_decides() -> None:
+    wide = installation(1, cameras={"top": camera(1, width_px=2200)})  # 1,760 mm
+    run = Run([(0, cup) for cup in range(8)], installation=wide)
+    run.frames(range(90))
+    assert set(run.out()) == {(0, cup) for cup in range(8)}
+    for record in run.records.values():
+        assert record.flags & ~Flag.NO_WEIGHT == Flag.NONE
+        assert record.values["diameter_mm"] == pytest.approx(80, abs=4)
+
+
 def test_after_the_last_frame_the_belt_runs_on_until_all_is_decided_and_readings_still_count() -> None:
     run = Run(EVERY)
     run.frames(range(20))
