@@ -80,24 +80,26 @@ def masses(
     looks_empty: NDArray[np.bool_],
     flags: NDArray[np.uint32],
     settings: TrackSettings,
-) -> NDArray[np.float64]:
-    """Readings less the scale's zero, (n,) g, NaN where there is none that can be; flags are set in place.
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Readings less the scale's zero, (n,) g, NaN where there is none that can be of a fruit; flags are set in place.
+    And where the scale found next to nothing, (n,) bool: a little below its zero, too, where no fruit can be.
 
     A cup that looks empty and weighs next to nothing teaches the scale of its lane its zero.
     """
-    mass_g = np.full(len(lane), np.nan)
+    mass_g, light = np.full(len(lane), np.nan), np.zeros(len(lane), bool)
     # A loop over cups: each empty one moves the zero that the next one is weighed against.
     for row, (n, each) in enumerate(zip(lane.tolist(), said, strict=True)):
         if not np.isfinite(each.reading_g):
             continue
         above_g = each.reading_g - float(state.zero_g[n])
-        if looks_empty[row] and abs(above_g) < settings.least_mass_g:
+        light[row] = abs(above_g) < settings.least_mass_g
+        if looks_empty[row] and light[row]:
             _learn_zero(state, n, each.reading_g)
         elif not 0 <= above_g <= settings.most_mass_g:
             flags[row] |= np.uint32(Flag.BAD_WEIGHT)
             continue
         mass_g[row] = above_g
-    return mass_g
+    return mass_g, light
 
 
 def _learn_zero(state: TrackState, lane: int, reading_g: float) -> None:

@@ -137,9 +137,8 @@ def decide(
     flags = np.where(held, state.flags[lane, slot], np.uint32(Flag.NOT_SEEN))
     said = [state.said.pop(key, _NOTHING_SAID) for key in zip(lane.tolist(), cup.tolist(), strict=True)]
     flags |= np.array([each.flags for each in said], np.uint32)
-    mass_g = masses(state, lane, said, look == Look.NOTHING, flags, settings)
-    heavy, weighed = mass_g >= settings.least_mass_g, ~np.isnan(mass_g)
-    occupied = (look == Look.FRUIT) | heavy | ((look == Look.DOUBTFUL) & ~weighed)
+    mass_g, light = masses(state, lane, said, look == Look.NOTHING, flags, settings)
+    occupied = (look == Look.FRUIT) | (mass_g >= settings.least_mass_g) | ((look == Look.DOUBTFUL) & ~light)
     rows = np.flatnonzero(occupied)
     seen = Combined(*np.where(held[rows, None], state.measured[lane[rows], slot[rows]], np.nan).T)
     scans = [said[row].scan for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -19,7 +19,8 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     least_counts: distance from the belt's colour above which a pixel is not belt (at half resolution, where
     noise is halved). stalk_mm: anything narrower is a stalk, a leaf's edge or a smear, and is taken off.
-    least_area_mm2: smaller things are dirt, drops and labels. oversize_mm: what a cup can carry.
+    least_area_mm2: smaller things are dirt, drops and labels. least_width_mm: things that are narrower in some
+    direction are leaves: half of the smallest fruit's diameter. oversize_mm: what a cup can carry.
     touching_pitches: an outline longer than this many cups holds more than one thing. apart_mm: fruit in it touch
     when their own outlines come nearer than this along the belt; else a leaf or a smear lies between them.
     bulge_px: how far an outline may stand out from the smooth line through it before that is a stalk, leaf or label.
@@ -29,6 +30,7 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_counts: int = 6
     stalk_mm: float = 8.0
     least_area_mm2: float = 1000.0
+    least_width_mm: float = 25.0
     oversize_mm: float = 92.0
     touching_pitches: float = 1.25
     apart_mm: float = 2.0
@@ -50,6 +52,12 @@ class Outlines:
     radius: Floats
     touching: NDArray[np.bool_]
     cut_row: NDArray[np.int64]
+
+    def picked(self, pick: NDArray[np.bool_]) -> Outlines:
+        """Those marked in (m,), and all that are cut."""
+        if pick.all():
+            return self
+        return Outlines(self.row[pick], self.centre[:, pick], self.radius[pick], self.touching[pick], self.cut_row)
 
 
 class OutlineFinder:
@@ -83,14 +91,15 @@ class OutlineFinder:
         if not len(pieces.shared) or not len(cups.cup):
             return _nothing()
         low, high = pieces.low, pieces.high
-        centre, extent = (low + high) / 2, high - low
+        centre = (low + high) / 2
+        extent = high - low + 2 * self._rims.coarse  # to the outer sides of rim pixels, and on to the edge beyond them
         row = self._nearest_cup(centre, cups)
         box_mm2 = extent[0] * extent[1] * (self._mm_per_px**2 * np.pi / 4)
         keep = (box_mm2 >= settings.least_area_mm2) & (row >= 0)
         keep[keep] = _biggest_per_row(row[keep], box_mm2[keep])
         height, width = distance.shape
         edge_px = settings.edge_mm / self._mm_per_px + self._rims.coarse - 1  # a box is known to a coarse pixel
-        cut = (low < edge_px).any(axis=0) | (high[0] > width - 1 - edge_px) | (high[1] > height - 1 - edge_px)
+        cut = (low[0] < edge_px) | (high[0] > width - 1 - edge_px)
         whole = np.flatnonzero(keep & ~cut)
         whole, cut_row = whole[np.argsort(row[whole])], row[keep & cut]
         if not len(whole):
@@ -98,9 +107,18 @@ class OutlineFinder:
         row, centre, touching = row[whole], centre[:, whole], pieces.shared[whole]
         outer = self._edges.sharpened(distance, centre, rim_radius(pieces, whole, centre), settings.least_counts)
         radius = fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
-        if touching.any():
-            touching &= _reaches_neighbour(row, centre, radius, settings.apart_mm / self._mm_per_px)
-        return Outlines(row, centre, radius, touching, cut_row)
+        found = Outlines(row, centre, radius, touching, cut_row).picked(~self._slim(radius))
+        if (low[1] < edge_px).any() or (high[1] > height - 1 - edge_px).any():
+            found = _uncut(found, edge_px, height - 1 - edge_px)
+        if found.touching.any():
+            apart_px = settings.apart_mm / self._mm_per_px
+            found.touching[:] &= _reaches_neighbour(found.row, found.centre, found.radius, apart_px)
+        return found
+
+    def _slim(self, radius: Floats) -> NDArray[np.bool_]:
+        """Marks outlines that are too narrow for a fruit."""
+        across = radius[:, : N_RAYS // 2] + radius[:, N_RAYS // 2 :]
+        return np.asarray(across.min(axis=1) * self._mm_per_px < self._settings.least_width_mm)
 
     def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""
@@ -118,6 +136,16 @@ def _nothing(cut_row: NDArray[np.int64] = _NO_ROWS) -> Outlines:
     return Outlines(
         _NO_ROWS, np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, bool), cut_row
     )
+
+
+def _uncut(found: Outlines, top_px: float, bottom_px: float) -> Outlines:
+    """Outlines that keep between two lines across the belt; the others are cut.
+
+    Not by the box: a leaf may reach from a fruit of the first or last lane to the picture's edge.
+    """
+    y = found.centre[1][:, None] + found.radius * RAYS[1]
+    uncut = (y.min(axis=1) >= top_px) & (y.max(axis=1) <= bottom_px)
+    return replace(found.picked(uncut), cut_row=np.concatenate([found.cut_row, found.row[~uncut]]))
 
 
 def _biggest_per_row(row: NDArray[np.int64], area: Floats) -> NDArray[np.bool_]:

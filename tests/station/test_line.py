@@ -193,7 +193,9 @@ def test_a_fruit_that_is_plainly_seen_stays_one_when_the_scale_stands_at_zero() 
     assert set(run.out()) == set(EVERY)
 
 
-@pytest.mark.parametrize(("mass_g", "fruit"), [(2.4, False), (150.0, True), (math.nan, True), (None, True)])
+@pytest.mark.parametrize(
+    ("mass_g", "fruit"), [(2.4, False), (-0.8, False), (150.0, True), (math.nan, True), (None, True)]
+)
 def test_what_is_too_slim_for_a_fruit_is_a_leaf_if_it_weighs_nothing(mass_g: float | None, fruit: bool) -> None:
     run = Run([(0, 1), (0, 2)], lanes=1)
     run.eye.slim.add((0, 1))

@@ -147,7 +147,7 @@ def weigh(
     n = len(readings_g)
     flags = np.zeros(n, np.uint32)
     said = [Said(reading_g=reading) for reading in readings_g]
-    return masses(track, np.full(n, lane), said, np.array(empty), flags, SETTINGS), flags
+    return masses(track, np.full(n, lane), said, np.array(empty), flags, SETTINGS)[0], flags
 
 
 def test_the_scales_zero_is_learned_from_empty_cups_and_followed_as_it_drifts() -> None:
@@ -176,6 +176,13 @@ def test_fruit_do_not_teach_the_zero_and_impossible_weights_are_flags() -> None:
     assert track.zero_g[0] == 0.0
     assert mass_g[:2].tolist() == [200.0, 12.0] and np.isnan(mass_g[2:]).all()
     assert flags.tolist() == [0, 0, Flag.BAD_WEIGHT, Flag.BAD_WEIGHT, 0]
+
+
+def test_a_reading_just_below_zero_is_no_weight_but_says_that_next_to_nothing_was_there() -> None:
+    said = [Said(reading_g=reading_g) for reading_g in (-2.0, 2.0, -40.0, 150.0)]
+    mass_g, light = masses(state(), np.zeros(4, np.int64), said, np.zeros(4, bool), np.zeros(4, np.uint32), SETTINGS)
+    assert np.isnan(mass_g).tolist() == [True, False, True, False]
+    assert light.tolist() == [True, True, False, False]
 
 
 def test_an_empty_looking_cup_far_below_zero_is_a_bad_weight_and_no_lesson() -> None:

@@ -85,6 +85,30 @@ def test_leaf_beside_a_fruit_makes_it_two_millimetres_larger_at_most(leaf: tuple
     assert of(views, 0, 1).widest_mm[0] == pytest.approx(72.0, abs=2.0)
 
 
+LEAF = (22.0, 34.0, 40.0)
+
+
+def test_leaf_from_a_fruit_to_the_pictures_edge_does_not_make_it_cut_and_the_edge_does() -> None:
+    up = [Disc(240, y, 28, LEAF) for y in range(0, 40, 6)]
+    fruit = of(look([*up, Disc(240, 80, 90, YELLOW)]), 0, 1)
+    assert fruit.occupancy[0] == Occupancy.ONE
+    assert fruit.widest_mm[0] == pytest.approx(72.0, abs=2.0)
+    assert of(look([Disc(240, 40, 90, YELLOW)]), 0, 1).occupancy[0] == Occupancy.CUT
+
+
+@pytest.mark.parametrize("lean", [(4, 0), (0, 4), (3, 3)])
+def test_a_long_leaf_in_an_empty_cup_is_no_fruit(lean: tuple[int, int]) -> None:
+    leaf = [Disc(240 + lean[0] * step, 80 + lean[1] * step, 27, LEAF) for step in range(-6, 7)]
+    assert (look(leaf).occupancy == Occupancy.EMPTY).all()
+
+
+@pytest.mark.parametrize("diameter_mm", [42.0, 45.0])
+def test_a_fruit_smaller_than_the_line_is_made_for_is_found_and_measured(diameter_mm: float) -> None:
+    fruit = of(look([Disc(240.4, 79.7, diameter_mm / 0.8, RED)]), 0, 1)
+    assert fruit.occupancy[0] == Occupancy.ONE
+    assert fruit.widest_mm[0] == pytest.approx(diameter_mm, abs=0.5)
+
+
 @pytest.mark.parametrize("hole_px", [10, 20, 30])
 @pytest.mark.parametrize("x", [239.0, 240.7, 242.3])
 def test_a_spot_that_looks_like_the_belt_does_not_dent_the_outline(hole_px: float, x: float) -> None:
