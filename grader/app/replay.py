@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import cv2
 
-from grader.app.setting_up import decider
+from grader.app.setting_up import decider, usual_camera
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame, Readings, Scan, Weighing
 from grader.domain.latency import LatencyHistogram
@@ -51,19 +51,19 @@ def replay(
     cv2.setNumThreads(1)  # the frames are read ahead by threads of their own
     started_s = time.monotonic()
     recording = open_recording(path)
-    chosen = decider(recording.installation, sheet=sheet, variety=variety)
+    with_pictures = _cameras_with_pictures(recording)
+    chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=usual_camera(with_pictures))
     state = new_line(chosen.settings)
     readings = _ReadingsByPulse(recording.weighings, recording.scans)
     step_ms = LatencyHistogram()
     records: list[FruitRecord] = []
-    unusable: Counter[str] = Counter()
+    pictures: Counter[str] = Counter()
     for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
         before = time.perf_counter()
         result = step(chosen.settings, state, frame, readings.up_to(frame.pulse))
         step_ms.add((time.perf_counter() - before) * 1e3)
         records += result.records
-        if frame.pixels is None:
-            unusable[frame.damage] += 1
+        pictures["" if frame.pixels is not None else frame.damage] += 1
         progress(done + 1, recording.n_frames)
     # After the last frame the belt is taken to run on until every fruit has passed the last gate.
     records += run_out(chosen.settings, state, readings.rest()).records
@@ -79,17 +79,36 @@ def replay(
     return Replayed(
         sorted(records, key=lambda record: (record.lane, record.cup)),
         summary,
-        (*chosen.warnings, *recording.warnings, *_pictures_lost(path, unusable, recording.n_frames)),
+        (
+            *chosen.warnings,
+            *recording.warnings,
+            *_others_left(path, with_pictures, chosen.settings.camera),
+            *_pictures_lost(path, pictures),
+        ),
     )
 
 
-def _pictures_lost(path: Path, unusable: Counter[str], n_frames: int) -> tuple[str, ...]:
-    """One sentence about the pictures that no fruit could be seen in, by what is wrong with them."""
+def _cameras_with_pictures(recording: Recording) -> list[str]:
+    """Cameras that took pictures of fruit, as they are described; all of them where there is no picture."""
+    cameras = list(recording.installation.cameras)
+    taken = {row.camera for row in recording.frame_rows if row.kind == "fruit"}
+    return [name for name in cameras if name in taken] or cameras
+
+
+def _others_left(path: Path, with_pictures: list[str], camera: str) -> tuple[str, ...]:
+    if len(with_pictures) < 2:
+        return ()
+    return (f"{path}: of its cameras {', '.join(with_pictures)}, fruit are graded by what {camera} shows alone",)
+
+
+def _pictures_lost(path: Path, pictures: Counter[str]) -> tuple[str, ...]:
+    """One sentence about the pictures that no fruit could be seen in, by what is wrong with them ("": nothing)."""
+    unusable = pictures.total() - pictures[""]
     if not unusable:
         return ()
-    what = ", ".join(f"{number} {damage}" for damage, number in unusable.most_common())
+    what = ", ".join(f"{number} {damage}" for damage, number in pictures.most_common() if damage)
     flagged = f"fruit in them are flagged; `grader check {path}` names each"
-    return (f"{path}: {unusable.total()} of {n_frames} pictures could not be used ({what}): {flagged}",)
+    return (f"{path}: {unusable} of {pictures.total()} pictures could not be used ({what}): {flagged}",)
 
 
 def write_out(replayed: Replayed, out: Path) -> Path:

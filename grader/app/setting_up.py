@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +50,8 @@ def decider(
 ) -> Decider:
     """Load what is needed to decide about fruit of this installation.
 
-    sheet: a file or the name of a preset. variety: of the lot, for sheets that ask. Raises BadSettings, BadArtefact.
+    sheet: a file or the name of a preset. variety: of the lot, for sheets that ask. camera: the one to look through,
+    else `usual_camera`. Raises BadSettings, BadArtefact.
     """
     wanted = sheet if sheet is not None else DEFAULT_SHEET
     of_variety = variety or installation.variety
@@ -69,10 +70,15 @@ def decider(
         sheet=compiled_sheet,
         sugar=sugar,
         combine=settings_for(installation.fruit),
-        camera=camera if camera is not None else next(iter(installation.cameras)),
+        camera=camera if camera is not None else usual_camera(list(installation.cameras)),
     )
     hashes["settings"] = _hash_of(settings)
     return Decider(settings, hashes, warnings)
+
+
+def usual_camera(names: Sequence[str]) -> str:
+    """The camera that fruit are graded by: the one above the belt, "top", else the first that is described."""
+    return "top" if "top" in names else names[0]
 
 
 def _hash_of(settings: LineSettings) -> str:

@@ -175,6 +175,26 @@ def test_pictures_that_could_not_be_used_are_said_by_what_is_wrong_with_them(rec
     assert set(cups_of(tmp_path / "out" / "fruit.csv")) == set(cups_of(recording / "truth.csv"))
 
 
+def test_of_two_cameras_the_one_above_the_belt_is_looked_through_and_that_is_said(
+    recording: Path, replayed: Path, tmp_path: Path
+) -> None:
+    two = tmp_path / "two"
+    shutil.copytree(recording, two)
+    written = (two / "recording.toml").read_text()
+    top = written[written.index("[cameras.top]") :].split("\n\n")[0]
+    side = top.replace("cameras.top", "cameras.side")
+    (two / "recording.toml").write_text(written.replace(top, f"{side}\n\n{top}"))
+    frames = rows_of(two / "frames.csv")
+    with (two / "frames.csv").open("a", newline="") as table:
+        csv.DictWriter(table, frames[0]).writerows({**row, "camera": "side"} for row in frames[10:12])
+
+    said = grader("replay", two, "--out", tmp_path / "out")
+
+    assert said.status == 0
+    assert "side, top" in said.err and "top shows alone" in said.err
+    assert (tmp_path / "out" / "fruit.csv").read_bytes() == (replayed / "fruit.csv").read_bytes()
+
+
 def test_summary_says_by_hash_what_decided(replayed: Path) -> None:
     summary = json.loads((replayed / "summary.json").read_text())
     assert summary["fruit"] == FRUIT
