@@ -57,6 +57,7 @@ HEADER_FAULTS = [
     ("lanes = 2", "lanes = 0", "line.lanes"),
     ("lanes = 2", "lanes = true", "line.lanes"),
     ("lanes = 2", "lanes = 1" + "0" * 30, "line.lanes"),
+    ("lanes = 2", "lanes = 1" + "0" * 400, "line.lanes"),
     ("pulses_per_cup = 96", "pulses_per_cup = -96", "line.pulses_per_cup"),
     ("mm_per_pulse = 1.0", "mm_per_pulse = nan", "line.mm_per_pulse"),
     ("mm_per_pulse = 1.0", "mm_per_pulse = 0", "line.mm_per_pulse"),

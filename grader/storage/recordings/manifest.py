@@ -6,7 +6,6 @@ survives conversion. A `[gates]` table is read and written as well, so that a re
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -217,7 +216,7 @@ class _Reading:
         for number in value if isinstance(value, tuple) else (value,):
             if number is None:
                 continue
-            if not (math.isfinite(number) and limits.least <= number <= limits.most):
+            if not limits.least <= number <= limits.most:  # false of NaN, too; no integer is too long for it
                 self._error(path, f"{number!r}"[:60] + " is not possible", limits.remedy)
                 return
 
