@@ -97,11 +97,13 @@ def test_an_impossible_header_is_refused_by_file_line_key_and_remedy(line: Path,
 
 
 def test_a_check_names_every_wrong_key_at_once(line: Path) -> None:
-    for old, new, _ in (HEADER_FAULTS[1], HEADER_FAULTS[6], HEADER_FAULTS[11], HEADER_FAULTS[19]):
+    wrong = {"line.lanes", "line.mm_per_pulse", "cameras.top.mm_per_px", "cameras.side.transfer"}
+    one_each = {key: (old, new) for old, new, key in HEADER_FAULTS if key in wrong}
+    for old, new in one_each.values():
         edit(line / "recording.toml", old, new)
     problems = validate(line)
     keys = [problem.text.split(":")[0] for problem in problems if problem.severity == "error"]
-    assert {"line.lanes", "line.mm_per_pulse", "cameras.top.mm_per_px", "cameras.side.transfer"} <= set(keys)
+    assert wrong == set(one_each) and wrong <= set(keys)
 
 
 @pytest.mark.parametrize(
