@@ -177,11 +177,9 @@ class _Reading:
         for field in msgspec.structs.fields(kind):
             if field.required and field.name not in table:
                 self._error((*path, field.name), "is missing", f"add {field.name} to [{_dotted(path) or 'the top'}]")
-        if self.failed:
-            return None, extra
         for name, limits in _LIMITS.get(kind, {}).items():
             self._check_range(known.get(name), limits, (*path, name))
-        return kind(**known), extra
+        return None if self.failed else kind(**known), extra
 
     def _value(self, annotation: Any, value: Any, path: KeyPath) -> tuple[Any, Any]:
         """One key's value as its type asks, and the unknown keys inside."""
