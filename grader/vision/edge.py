@@ -47,11 +47,15 @@ class EdgeFinder:
         return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
 
 
-_DEPTHS = np.linspace(0.4, 1.0, 7, dtype=np.float32)
-"""Share of the outer radius at which a ray is looked at, from well inside the fruit (the first two) to its edge."""
-_FROM_EDGE = np.arange(len(_DEPTHS) - 1, 0, -1, dtype=np.uint8)[:, None]
-"""Depths but the last, numbered from the edge inwards: the deepest change has the greatest number."""
-_BEFORE = np.concatenate([_DEPTHS[:1], _DEPTHS[:-2], [1.0]])[::-1].astype(np.float32)
+_WITHIN = np.array([0.5, 0.6], np.float32)[:, None, None]
+_FARTHEST = np.float32(0.9)
+"""Where a ray is surely in the fruit: at these shares of its length, of which only so much counts as nine tenths of
+the mean ray, for the longest rays end in a leaf."""
+_DEPTHS = np.array([0.5, 0.6, 0.7, 0.8, 0.9], np.float32)
+"""Shares of a ray's length at which it is looked at; at its end half is belt."""
+_FROM_EDGE = np.arange(len(_DEPTHS), 0, -1, dtype=np.uint8)[:, None]
+"""Depths numbered from the edge inwards: the deepest change has the greatest number."""
+_BEFORE = np.concatenate([_DEPTHS[:1], _DEPTHS[:-1], [1.0]])[::-1].astype(np.float32)
 """By that number, the depth before; 0 stands for no change."""
 _OTHER_MATTER = 0.5
 """A place whose distance from the belt is less than this share of the fruit's own may be a leaf, a smear or a rot: the
@@ -64,12 +68,14 @@ def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, le
     A leaf is wider than two rays: every second one is looked at, and speaks for its neighbour.
     """
     every_second = outer[:, ::2]
-    depths, rays = _DEPTHS[:, None, None], every_second.size
-    x = (every_second * RAYS[0, ::2] * depths + centre[0][:, None]).reshape(-1, rays)
-    y = (every_second * RAYS[1, ::2] * depths + centre[1][:, None]).reshape(-1, rays)
+    rays = every_second.size
+    reach = np.minimum(every_second, _FARTHEST * every_second.mean(axis=1, keepdims=True))
+    away = np.concatenate([reach * _WITHIN, every_second * _DEPTHS[:, None, None]])
+    x = (away * RAYS[0, ::2] + centre[0][:, None]).reshape(-1, rays)
+    y = (away * RAYS[1, ::2] + centre[1][:, None]).reshape(-1, rays)
     samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     inside = (samples[0].astype(np.float32) + samples[1]) * np.float32(_OTHER_MATTER / 2)
-    other = samples[:-1] < np.maximum(inside, least_counts)  # at the edge itself half is belt
+    other = samples[len(_WITHIN) :] < np.maximum(inside, least_counts)
     share = _BEFORE.take((other * _FROM_EDGE).max(axis=0))
     return np.asarray(outer * np.repeat(share.reshape(len(outer), -1), 2, axis=1))
 
