@@ -47,12 +47,13 @@ class EdgeFinder:
         return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
 
 
-_WITHIN = np.array([0.5, 0.6], np.float32)[:, None, None]
-_FARTHEST = np.float32(0.9)
+_WITHIN = np.array([0.5, 0.6], np.float32)
+_FARTHEST = np.float32(0.9) * _WITHIN[:, None, None]
 """Where a ray is surely in the fruit: at these shares of its length, of which only so much counts as nine tenths of
 the mean ray, for the longest rays end in a leaf."""
 _DEPTHS = np.array([0.5, 0.6, 0.7, 0.8, 0.9], np.float32)
 """Shares of a ray's length at which it is looked at; at its end half is belt."""
+_PLACES = np.concatenate([_WITHIN, _DEPTHS])[:, None, None]
 _FROM_EDGE = np.arange(len(_DEPTHS), 0, -1, dtype=np.uint8)[:, None]
 """Depths numbered from the edge inwards: the deepest change has the greatest number."""
 _BEFORE = np.concatenate([_DEPTHS[:1], _DEPTHS[:-1], [1.0]])[::-1].astype(np.float32)
@@ -69,8 +70,9 @@ def _first_change(distance: NDArray[np.uint8], centre: Floats, outer: Floats, le
     """
     every_second = outer[:, ::2]
     rays = every_second.size
-    reach = np.minimum(every_second, _FARTHEST * every_second.mean(axis=1, keepdims=True))
-    away = np.concatenate([reach * _WITHIN, every_second * _DEPTHS[:, None, None]])
+    away = every_second * _PLACES
+    within = away[: len(_WITHIN)]
+    np.minimum(within, every_second.mean(axis=1, keepdims=True) * _FARTHEST, out=within)
     x = (away * RAYS[0, ::2] + centre[0][:, None]).reshape(-1, rays)
     y = (away * RAYS[1, ::2] + centre[1][:, None]).reshape(-1, rays)
     samples = cv2.remap(distance, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)

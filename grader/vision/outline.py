@@ -108,7 +108,7 @@ class OutlineFinder:
         outer = self._edges.sharpened(distance, centre, rim_radius(pieces, whole, centre), settings.least_counts)
         radius = fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
         found = Outlines(row, centre, radius, touching, cut_row).picked(~self._slim(radius))
-        if (low[1] < edge_px).any() or (high[1] > height - 1 - edge_px).any():
+        if (keep & ((low[1] < edge_px) | (high[1] > height - 1 - edge_px))).any():
             found = _uncut(found, edge_px, height - 1 - edge_px)
         if found.touching.any():
             apart_px = settings.apart_mm / self._mm_per_px
