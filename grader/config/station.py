@@ -20,6 +20,8 @@ from grader.errors import BadSettings
 from grader.grading.faults import Fault
 
 MOST_LANES = 12
+_SLOWEST, _FASTEST, _LONGEST_MM = 0.1, 100.0, 100_000.0
+"""What a line can be, in cups per second and in length: with a misprint beyond it, a run would drain for ever."""
 LANE_PX = 150
 """Rows of the picture for one lane, at 0.8 mm a pixel."""
 
@@ -207,6 +209,9 @@ def _installation_faults(station: Installation) -> Iterator[Fault]:
     for key in ("pulses_per_cup", "mm_per_pulse", "cups_per_second"):
         if getattr(line, key) <= 0:
             yield Fault(("line", key), f"{key} is {getattr(line, key)}", "give a number above 0")
+    if 0 < line.cups_per_second < _SLOWEST or line.cups_per_second > _FASTEST:
+        text = f"{line.cups_per_second:g} cups per second"
+        yield Fault(("line", "cups_per_second"), text, f"give the rated speed, {_SLOWEST:g} to {_FASTEST:g}")
     if line.cups_per_chain is not None and line.cups_per_chain <= 0:
         yield Fault(("line", "cups_per_chain"), "a chain without cups", "give the cups between two index marks")
     if not station.cameras:
@@ -273,6 +278,9 @@ def _gate_faults(gates: Gates, line: Line) -> Iterator[Fault]:
             yield Fault(("gates", key), f"{key} is {getattr(gates, key)}", "give 0 or more")
     if gates.pitch_mm <= 0:
         yield Fault(("gates", "pitch_mm"), "gates stand in one place", "give the distance between two gates")
+    if (last_mm := gates.position_mm(max(gates.outlets, 1))) > _LONGEST_MM:
+        text = f"the last gate stands at {last_mm:g} mm"
+        yield Fault(("gates", "first_mm"), text, f"a line is {_LONGEST_MM / 1000:g} m long at most: first_mm, pitch_mm")
     if line.mm_per_pulse > 0:
         left_pulses = (gates.first_mm - gates.decision_mm) / line.mm_per_pulse
         if left_pulses <= gates.lead_pulses:
