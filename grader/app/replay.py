@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import cv2
 
+from grader.app.replay_notes import frame_notes
 from grader.app.setting_up import decider, usual_camera
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame, Readings, Scan, Weighing
@@ -24,7 +25,7 @@ from grader.storage.fruit_table import (
     write_fruit_csv,
 )
 from grader.storage.provenance import software_versions
-from grader.storage.recordings import Recording, open_recording, recording_sha256
+from grader.storage.recordings import Recording, check_pulses, open_recording, recording_sha256
 from grader.storage.summary import Summary, summary_of, write_summary
 from grader.units import Pulse
 
@@ -51,6 +52,7 @@ def replay(
     cv2.setNumThreads(1)  # the frames are read ahead by threads of their own
     started_s = time.monotonic()
     recording = open_recording(path)
+    check_pulses(recording)
     with_pictures = _cameras_with_pictures(recording)
     chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=usual_camera(with_pictures))
     state = new_line(chosen.settings)
@@ -71,7 +73,7 @@ def replay(
     summary = summary_of(
         records,
         duration_s=duration_s,
-        frames_dropped=0,
+        frames_dropped=state.faults.missing + pictures.total() - pictures[""],
         latency={"step": step_ms.latency()},
         versions=software_versions(),
         hashes={"recording": recording_sha256(path), **chosen.hashes},
@@ -83,7 +85,7 @@ def replay(
             *chosen.warnings,
             *recording.warnings,
             *_others_left(path, with_pictures, chosen.settings.camera),
-            *_pictures_lost(path, pictures),
+            *frame_notes(path, pictures, state.faults, records),
         ),
     )
 
@@ -99,16 +101,6 @@ def _others_left(path: Path, with_pictures: list[str], camera: str) -> tuple[str
     if len(with_pictures) < 2:
         return ()
     return (f"{path}: of its cameras {', '.join(with_pictures)}, fruit are graded by what {camera} shows alone",)
-
-
-def _pictures_lost(path: Path, pictures: Counter[str]) -> tuple[str, ...]:
-    """One sentence about the pictures that no fruit could be seen in, by what is wrong with them ("": nothing)."""
-    unusable = pictures.total() - pictures[""]
-    if not unusable:
-        return ()
-    what = ", ".join(f"{number} {damage}" for damage, number in pictures.most_common() if damage)
-    flagged = f"fruit in them are flagged; `grader check {path}` names each"
-    return (f"{path}: {unusable} of {pictures.total()} pictures could not be used ({what}): {flagged}",)
 
 
 def write_out(replayed: Replayed, out: Path) -> Path:

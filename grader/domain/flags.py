@@ -33,6 +33,7 @@ class Flag(IntFlag):
     EXTRA_READING = 1 << 16
     LATE = 1 << 17
     UNLIKELY_SIZE = 1 << 18
+    NO_COLOUR = 1 << 19
 
 
 class FlagMeaning(NamedTuple):
@@ -46,13 +47,13 @@ class FlagMeaning(NamedTuple):
 FLAGS: dict[Flag, FlagMeaning] = {
     Flag.OVERSIZE: FlagMeaning("larger than a cup can carry", "果实超过果杯尺寸", True),
     Flag.TOUCHING: FlagMeaning("touches its neighbour", "与相邻果实接触", True),
-    Flag.NOT_SEEN: FlagMeaning("something was in the cup, no camera saw it whole", "相机未看清", True),
+    Flag.NOT_SEEN: FlagMeaning("no camera saw whole what was in the cup", "相机未看清", True),
     Flag.FEW_VIEWS: FlagMeaning("too little skin was seen", "看到的果面太少", True),
     Flag.FRAME_LOST: FlagMeaning("a frame was lost while it crossed", "经过时丢失图像", False),
     Flag.FRAME_REPEATED: FlagMeaning("a frame came twice while it crossed", "经过时图像重复", False),
     Flag.FRAME_DAMAGED: FlagMeaning("a frame was cut short or of the wrong size", "经过时图像损坏", False),
     Flag.FRAME_OUT_OF_ORDER: FlagMeaning("a frame came out of order", "经过时图像次序错误", False),
-    Flag.PULSE_JUMP: FlagMeaning("the encoder jumped or ran back", "编码器跳变或倒转", True),
+    Flag.PULSE_JUMP: FlagMeaning("encoder out of step with the cups", "编码器与果杯不同步", True),
     Flag.NO_WEIGHT: FlagMeaning("the scale gave no reading", "没有称重读数", False),
     Flag.BAD_WEIGHT: FlagMeaning("the scale's reading is impossible", "称重读数不合理", False),
     Flag.NO_SPECTRUM: FlagMeaning("the spectrometer gave no scan", "没有光谱", False),
@@ -63,6 +64,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.EXTRA_READING: FlagMeaning("a second reading came for the same cup", "同一果杯有重复读数", False),
     Flag.LATE: FlagMeaning("the decision came too late for its gate", "判定太晚，未能开门", False),
     Flag.UNLIKELY_SIZE: FlagMeaning("size and weight do not fit together", "尺寸与重量不一致", False),
+    Flag.NO_COLOUR: FlagMeaning("its skin has no colour that fruit have", "果面颜色异常", False),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

@@ -8,7 +8,7 @@ function on a recording. What the shell finds late or the board refuses comes ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from grader.domain.artefacts import SugarModel
@@ -19,6 +19,7 @@ from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.fruit import FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation, LotMark
 from grader.domain.records import records_from, rounded
+from grader.domain.views import Occupancy
 from grader.grading.allocate import Allocation, allocate
 from grader.grading.compiled import CompiledSheet
 from grader.grading.judge import grade, reasons
@@ -26,13 +27,16 @@ from grader.tracking.belt import Place, advance, follow
 from grader.tracking.readings import join
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import TrackState, new_track, where_to_run
-from grader.tracking.track import close_seen, decide, flag_all, flag_blind, observe, touch
+from grader.tracking.track import close_seen, decide, flag_all, flag_in_view, observe, touch
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
+from grader.vision.sight import has_moved, is_colourless, sight_of
 
 UNNAMED_LOT = "lot-1"
+MOST_MISSING_FRAMES = 5000
+"""Frames in a row, some minutes, whose cups are gone through one by one; what passed in a longer gap is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,33 @@ class LineSettings:
 
 
 @dataclass(slots=True)
+class FrameFaults:
+    """What was wrong with the frames so far, for what no flag on a fruit can say.
+
+    missing: frames that should have come between others, by the encoder. alike: pictures that were the one before them
+    once more, to the last count. colourless: pictures whose bands are all the same. uncounted: pictures in which the
+    belt had moved and the encoder had not counted. cut_at_start, cut_at_end: cups that held something when the first
+    picture was taken, and after the last one.
+    """
+
+    missing: int = 0
+    alike: int = 0
+    colourless: int = 0
+    uncounted: int = 0
+    cut_at_start: int = 0
+    cut_at_end: int = 0
+
+
+@dataclass(slots=True)
 class LineState:
-    """What the line remembers: the eye's buffers, the cups on their way, what the outlets have had."""
+    """What the line remembers: the eye's buffers, the cups on their way, what the outlets have had; the latest picture,
+    to know it again; what was wrong with the frames."""
 
     eye: Eye
     track: TrackState
     allocation: Allocation
+    sight: bytes | None = None
+    faults: FrameFaults = field(default_factory=FrameFaults)
 
 
 class Step(NamedTuple):
@@ -110,7 +135,10 @@ def step(
     if frame is None and pulse is None:
         raise ValueError("a step needs a frame or a pulse")
     track, result = state.track, Step(state, [], [])
-    place = None if frame is None else _follow(settings, track, frame)
+    first = track.belt.frame is None
+    place = None
+    if frame is not None:
+        place, readings = _follow(settings, state, frame, readings, result)
     if place is not None and place.jumped:
         result.extend(_judged(settings, state, _closed(settings, track, all_cups=True)))
     if pulse is not None and advance(track.belt, pulse, track.course.reach):
@@ -118,7 +146,7 @@ def step(
     join(track, readings)
     result.extend(_judged(settings, state, _closed(settings, track)))
     if frame is not None and place is not None and place.believed:
-        _see(settings, state, frame, place)
+        _see(settings, state, frame, place, first=first)
     return result
 
 
@@ -130,6 +158,10 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
     """
     track = state.track
     result = Step(state, [], [])
+    last = track.belt.frame
+    if last is not None:  # what the next frame would have shown was seen in part only
+        after_it = Pulse(last.pulse + settings.camera_place.pulses_per_frame)
+        state.faults.cut_at_end = flag_in_view(track, after_it, Flag.FRAME_LOST)
     left: list[Weighing | Scan] = sorted([*readings.weighings, *readings.scans], key=lambda said: said.pulse)
     for said in left:  # a step per reading: after the last frame they are a few dozen
         belt = track.belt.pulse
@@ -162,15 +194,26 @@ def lot_of(lots: tuple[LotMark, ...], lane: int, cup: int) -> str:
     return max(begun, key=lambda lot: lot.first_cup[lane]).name if begun else UNNAMED_LOT
 
 
-def _follow(settings: LineSettings, track: TrackState, frame: Frame) -> Place:
-    """Move the belt on to the frame, and flag what is on its way and not in the frame."""
-    pulses_per_frame = settings.camera_place.pulses_per_frame
-    place = follow(track.belt, frame, pulses_per_frame=pulses_per_frame, reach=track.course.reach)
+def _follow(
+    settings: LineSettings, state: LineState, frame: Frame, readings: Readings, result: Step
+) -> tuple[Place, Readings]:
+    """Move the line on to the frame, and before it over the places where frames should have come, cup by cup, so that
+    what crossed there unseen is not forgotten. Returns the frame's place and the readings that are left."""
+    track, per_frame = state.track, settings.camera_place.pulses_per_frame
+    came_from = track.belt.pulse
+    place = follow(track.belt, frame, pulses_per_frame=per_frame, reach=track.course.reach)
     if place.slipped:
         flag_all(track, Flag.PULSE_JUMP)
-    if place.blind is not None:
-        flag_blind(track, *place.blind, Flag.FRAME_LOST)
-    return place
+    state.faults.missing += len(place.missing)
+    arrived_at = track.belt.pulse
+    for pulse in map(Pulse, place.missing[:MOST_MISSING_FRAMES]):
+        track.belt.pulse = pulse if came_from is None else max(came_from, pulse)
+        due, readings = readings.split(pulse)
+        join(track, due)
+        result.extend(_judged(settings, state, _closed(settings, track)))
+        _miss(settings, track, pulse, Flag.FRAME_LOST | place.flags & Flag.PULSE_JUMP)
+    track.belt.pulse = arrived_at
+    return place, readings
 
 
 def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False) -> FruitMeasurements:
@@ -179,19 +222,44 @@ def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False
     return decide(track, settings.installation, sugar=settings.sugar, settings=settings.track, all_cups=all_cups)
 
 
-def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place) -> None:
+def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *, first: bool) -> None:
     """Give the cups in view what the frame shows of them, or the flag that it shows nothing."""
     camera, track, flags = settings.camera_place, state.track, place.flags
     pixels = frame.pixels
     if pixels is not None and pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
         pixels, flags = None, flags | Flag.FRAME_DAMAGED
-    if pixels is None or flags & Flag.FRAME_REPEATED:
-        cups = cups_in_view(camera, settings.installation.line, frame.pulse)
-        touch(track, cups.lane, cups.cup, flags)
-    else:
-        observe(track, state.eye.look(pixels, frame.pulse), frame.pulse, flags)
-    if place.blind is not None:  # once more: of some of these cups nothing was known until now
-        flag_blind(track, *place.blind, Flag.FRAME_LOST)
+    if pixels is None:
+        _miss(settings, track, frame.pulse, flags)
+        return
+    before, state.sight = state.sight, sight_of(pixels)
+    if is_colourless(state.sight, len(camera.bands)):
+        state.faults.colourless += 1
+        _miss(settings, track, frame.pulse, flags | Flag.FRAME_DAMAGED)
+        return
+    if flags & Flag.FRAME_REPEATED:
+        if before is not None and has_moved(before, state.sight):  # the belt moves and the encoder does not count
+            flag_all(track, Flag.PULSE_JUMP)
+            flags |= Flag.PULSE_JUMP
+            state.faults.uncounted += 1
+        _miss(settings, track, frame.pulse, flags)
+        return
+    views = state.eye.look(pixels, frame.pulse)
+    if before == state.sight:  # noise alone makes each picture its own
+        state.faults.alike += 1
+        flags |= Flag.FRAME_REPEATED
+        if (views.occupancy != Occupancy.EMPTY).any():  # and what lies on the belt has not moved with it
+            _miss(settings, track, frame.pulse, flags)
+            return
+    observe(track, views, frame.pulse, flags)
+    if first:  # what was in the picture before it was seen in part only
+        before_it = Pulse(frame.pulse - camera.pulses_per_frame)
+        state.faults.cut_at_start = flag_in_view(track, before_it, Flag.FRAME_LOST)
+
+
+def _miss(settings: LineSettings, track: TrackState, pulse: Pulse, flags: Flag) -> None:
+    """Flag the cups that a frame would have shown."""
+    cups = cups_in_view(settings.camera_place, settings.installation.line, pulse)
+    touch(track, cups.lane, cups.cup, flags)
 
 
 def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) -> Step:

@@ -47,14 +47,14 @@ class Belt:
 class Place(NamedTuple):
     """What a frame's counts say.
 
-    flags: of the cups that it shows. believed: its pulse says which cups these are. blind: pulses of the first and the
-    last frame that are missing before it. slipped: all identities on the belt are in doubt. jumped: what is on the belt
-    will not come by under its numbers any more.
+    flags: of the cups that it shows. believed: its pulse says which cups these are. slipped: all identities on the belt
+    are in doubt. jumped: what is on the belt will not come by under its numbers any more. missing: pulses of the frames
+    that should have come between the latest that was believed and this one, by the encoder.
     """
 
     flags: Flag
     believed: bool = True
-    blind: tuple[Pulse, Pulse] | None = None
+    missing: range = range(0)
     slipped: bool = False
     jumped: bool = False
 
@@ -71,6 +71,7 @@ def follow(belt: Belt, frame: Frame, *, pulses_per_frame: int, reach: int) -> Pl
     frames, pulses = here.sequence - last.sequence, here.pulse - last.pulse
     fits = _fits(frames, pulses, pulses_per_frame)
     near = 0 < pulses <= reach
+    missing = range(last.pulse + pulses_per_frame, here.pulse - pulses_per_frame // 2, pulses_per_frame)
     if pulses == 0 and frames in (0, 1):
         belt.frame = here
         return Place(flags | Flag.FRAME_REPEATED)
@@ -78,13 +79,13 @@ def follow(belt: Belt, frame: Frame, *, pulses_per_frame: int, reach: int) -> Pl
         return Place(flags | Flag.FRAME_OUT_OF_ORDER)
     if frames > 0 and fits:
         _move(belt, here, reach)
-        return Place(flags, blind=_between(last, here, pulses_per_frame))
+        return Place(flags, missing=missing)
     if near and not 0 < frames * pulses_per_frame <= reach:
         _move(belt, here, reach)
-        return Place(flags | Flag.FRAME_OUT_OF_ORDER, blind=_between(last, here, pulses_per_frame))
+        return Place(flags | Flag.FRAME_OUT_OF_ORDER, missing=missing)
     if near:
         _move(belt, here, reach)
-        return Place(flags | Flag.PULSE_JUMP, slipped=True)
+        return Place(flags | Flag.PULSE_JUMP, slipped=True, missing=missing)
     before, belt.doubted = belt.doubted, here
     jumped = before is not None and _follows(before, here, pulses_per_frame, reach)
     if jumped:
@@ -107,13 +108,6 @@ def _move(belt: Belt, here: Count, reach: int) -> None:
     if belt.pulse is None or not 0 <= belt.pulse - here.pulse <= reach:
         belt.pulse = here.pulse
     belt.frame, belt.doubted = here, None
-
-
-def _between(last: Count, here: Count, pulses_per_frame: int) -> tuple[Pulse, Pulse] | None:
-    """Where the frames between two were, by the encoder; None when there is no room for one."""
-    if here.pulse - last.pulse <= pulses_per_frame * 3 // 2:
-        return None
-    return Pulse(last.pulse + pulses_per_frame), Pulse(here.pulse - pulses_per_frame)
 
 
 def _fits(frames: int, pulses: int, pulses_per_frame: int) -> bool:

@@ -14,6 +14,9 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_width_mm: what most views show narrower than that in some direction is a leaf, unless it weighs something, or
     no scale says: the smallest fruit of the line have 50 mm, the flattest of them three quarters of that.
     oversize_mm: a fruit of a larger diameter is more than a cup can carry.
+    most_off_cups, off_share: fruit lie within a fifth of a cup of its middle; where more than this share of the views
+    shows one farther off, it is not certain whose cup it is. most_wander_cups: from the first half of its views to the
+    second a fruit wanders a tenth of a cup at most, because its height and its shape are not those of a ball of 80 mm.
     zero_cups: the scale's zero is the median of so many empty cups: litter in a few of them does not move it. Until so
     many have come, the zero that it started with counts for the rest: a scale is zeroed before a run.
     """
@@ -25,5 +28,8 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_mass_g: float = 1500.0
     least_width_mm: float = 35.0
     oversize_mm: float = 92.0
+    most_off_cups: float = 0.25
+    off_share: float = 0.1
+    most_wander_cups: float = 0.2
     zero_cups: int = 31
     density_g_per_ml: tuple[float, float] = (0.6, 1.25)

@@ -17,6 +17,7 @@ from grader.tracking.belt import Belt
 from grader.tracking.settings import TrackSettings
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import Combined
+from grader.vision.geometry import optical_centre_px
 
 MOST_VIEWS = 48
 MOST_SLOTS = 512
@@ -28,14 +29,17 @@ NO_CUP = NEVER = -(1 << 62)
 class Course:
     """Where along the belt a cup is seen, weighed, scanned and decided about, in pulses after cup zero.
 
-    enters, leaves: its centre comes into the picture, and has left it. slots: cups per lane that can be on their way
+    enters, leaves: its centre comes into the picture, and has left it. below_lens_mm: where it is below the optical
+    centre, in mm after cup zero. slots: cups per lane that can be on their way
     at once, from the first view to the decision.
     """
 
     pulses_per_cup: int
+    mm_per_pulse: float
     first_cup: int
     enters: int
     leaves: int
+    below_lens_mm: float
     scale: int | None
     spectrometers: dict[str, int]
     decision: int
@@ -61,9 +65,11 @@ class Course:
             )
         return cls(
             pulses_per_cup=line.pulses_per_cup,
+            mm_per_pulse=line.mm_per_pulse,
             first_cup=line.first_cup,
             enters=enters,
             leaves=leaves,
+            below_lens_mm=(optical_centre_px(camera)[0] - camera.cup_zero_px[0]) * camera.mm_per_px,
             scale=pulses(installation.scale.position_mm) if installation.scale is not None else None,
             spectrometers={name: pulses(each.position_mm) for name, each in installation.spectrometers.items()},
             decision=decision,
@@ -98,9 +104,9 @@ class TrackState:
     """Changed in place by the functions of this package.
 
     What was seen, (lanes, slots, ...): a cup has the slot of its serial modulo slots, from its first view until it is
-    decided about. cup: its serial, or NO_CUP. n_views, views, view_pulse, occupancy: its views. flags: bits of `Flag`.
-    seen: it has left the picture, and these are made of its views: look, codes of `track.Look`; measured, the columns
-    of `Combined`.
+    decided about. cup: its serial, or NO_CUP. n_views, views, view_pulse, occupancy: its views. n_missed: frames that
+    should have shown it and did not. flags: bits of `Flag`. seen: it has left the picture, and these are made of its
+    views: look, codes of `track.Look`; measured, the columns of `Combined`.
 
     What was said: said, by (lane, cup serial). references, by (lane, kind), those of the latest time; lane_references,
     made of them, None when they have to be made anew.
@@ -116,6 +122,7 @@ class TrackState:
     belt: Belt
     cup: NDArray[np.int64]
     n_views: NDArray[np.int64]
+    n_missed: NDArray[np.int64]
     views: NDArray[np.float32]
     view_pulse: NDArray[np.int64]
     occupancy: NDArray[np.uint8]
@@ -156,6 +163,7 @@ def new_track(installation: Installation, camera: CameraPlace, settings: TrackSe
         belt=Belt(),
         cup=np.full(shape, NO_CUP, np.int64),
         n_views=np.zeros(shape, np.int64),
+        n_missed=np.zeros(shape, np.int64),
         views=np.full((*shape, MOST_VIEWS, VIEW_WIDTH), np.nan, np.float32),
         view_pulse=np.full((*shape, MOST_VIEWS), NEVER, np.int64),
         occupancy=np.zeros((*shape, MOST_VIEWS), np.uint8),

@@ -17,6 +17,7 @@ from grader.domain.flags import Flag
 from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
+from grader.tracking.in_step import out_of_step
 from grader.tracking.readings import masses
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NEVER, NO_CUP, Said, TrackState
@@ -29,7 +30,7 @@ Cups = NDArray[np.int64]
 
 class Look(IntEnum):
     """What the views of a cup come to. DOUBTFUL: something was there, never whole, in too few views to tell, or too
-    slim for a fruit: what the scale says of it decides."""
+    slim for a fruit; or picture after picture failed to show it. The scale decides; without its word, it is a fruit."""
 
     NOTHING = 0
     DOUBTFUL = 1
@@ -57,16 +58,19 @@ def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag) -
 def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) -> None:
     """Flag the cups that a frame without a picture would have shown."""
     at_lane, at_cup, _ = _open(state, lane, cup)
-    state.flags[at_lane, _slots(state, at_lane, at_cup)] |= np.uint32(flags)
+    slot = _slots(state, at_lane, at_cup)
+    state.flags[at_lane, slot] |= np.uint32(flags)
+    state.n_missed[at_lane, slot] += 1
 
 
-def flag_blind(state: TrackState, first: Pulse, last: Pulse, flags: Flag) -> None:
-    """Flag the known cups that were in the picture at some time from the first to the last pulse."""
-    left, entered = (
-        state.course.last_past(state.course.leaves, first),
-        state.course.last_past(state.course.enters, last),
-    )
-    state.flags[(state.cup > left) & (state.cup <= entered)] |= np.uint32(flags)
+def flag_in_view(state: TrackState, pulse: Pulse, flags: Flag) -> int:
+    """Flag the known cups that are in the picture at a pulse; how many of them showed something."""
+    course = state.course
+    left, entered = course.last_past(course.leaves, pulse), course.last_past(course.enters, pulse)
+    there = (state.cup > left) & (state.cup <= entered)
+    state.flags[there] |= np.uint32(flags)
+    shown = _kept(state.n_views[there]) & (state.occupancy[there] != Occupancy.EMPTY)
+    return int(shown.any(axis=1).sum())
 
 
 def flag_all(state: TrackState, flags: Flag) -> None:
@@ -89,13 +93,14 @@ def close_seen(
     lane, slot = np.nonzero(~state.seen & (state.cup != NO_CUP) & (all_cups | (state.cup <= left)))
     if not len(lane):
         return
-    kept = np.arange(MOST_VIEWS) < state.n_views[lane, slot][:, None]
+    kept = _kept(state.n_views[lane, slot])
     code = state.occupancy[lane, slot]
     uncut = kept & (code != Occupancy.CUT)
     whole = uncut & (code != Occupancy.EMPTY)
     n_uncut, n_whole, n_cut = uncut.sum(axis=1), whole.sum(axis=1), (kept & ~uncut).sum(axis=1)
     shown = (n_whole >= settings.least_views) & (n_whole >= settings.occupied_share * n_uncut)
-    doubtful = np.where(n_uncut == 0, n_cut > 0, (n_uncut < settings.least_views) & (n_whole > 0))
+    never_shown = (n_uncut == 0) & ((n_cut > 0) | (state.n_missed[lane, slot] >= settings.enough_views))
+    doubtful = never_shown | ((n_uncut < settings.least_views) & (n_whole > 0))
     narrowest_mm = state.views[lane, slot, :, VIEW_COLUMNS["callipers_mm"]].min(axis=2)
     slim = 2 * (whole & (narrowest_mm < settings.least_width_mm)).sum(axis=1) > n_whole
     look = np.where(shown & ~slim, Look.FRUIT, np.where(shown | doubtful, Look.DOUBTFUL, Look.NOTHING))
@@ -110,8 +115,13 @@ def close_seen(
     fruit = ~blank
     if fruit.any():
         lane, slot = lane[fruit], slot[fruit]
-        values = combined(state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit], camera, combine)
+        views, pulses, whole = state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit]
+        values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
+        aside = out_of_step(views, pulses, whole, state.cup[lane, slot], state.course, settings)
+        state.flags[lane, slot] |= _where(aside, Flag.PULSE_JUMP) | _where(
+            np.isnan(values.blush_fraction), Flag.NO_COLOUR
+        )
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
 
@@ -186,6 +196,7 @@ def _due(state: TrackState, all_cups: bool) -> tuple[Cups, Cups]:
 def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
     state.cup[lane, slot] = NO_CUP
     state.n_views[lane, slot] = 0
+    state.n_missed[lane, slot] = 0
     state.views[lane, slot] = np.nan
     state.view_pulse[lane, slot] = NEVER
     state.flags[lane, slot] = 0
@@ -210,6 +221,11 @@ def _slots(state: TrackState, lane: Cups, cup: Cups) -> Cups:
     slot = cup % state.course.slots
     state.cup[lane, slot] = cup
     return np.asarray(slot)
+
+
+def _kept(n_views: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n, MOST_VIEWS): which places hold views, of cups that have so many."""
+    return np.arange(MOST_VIEWS) < n_views[:, None]
 
 
 def _where(rows: NDArray[np.bool_], flag: Flag) -> NDArray[np.uint32]:

@@ -106,6 +106,8 @@ class KnowingEye:
             getattr(views, name)[code != Occupancy.EMPTY] = SHOWN.get(name, 0.0)
         for name in ("widest_mm", "callipers_mm"):
             getattr(views, name)[code == Occupancy.OVERSIZE] = OVERSIZE_MM
+        there = code != Occupancy.EMPTY
+        views.along_mm[there] = (cups.x_px[there] - place.width_px / 2) * place.mm_per_px
         is_slim = np.array([key in self.slim for key in keys], bool) & (code != Occupancy.EMPTY)
         views.callipers_mm[is_slim, 3] = LEAF_MM
         return views
@@ -182,6 +184,7 @@ class Run:
         camera: str | None = None,
     ) -> list[Cup]:
         """Step to frame `sequence`, which stands at its own pulse unless told otherwise."""
+        self.blank[...] = sequence % 251, 30, 40  # no two pictures are the same
         picture = self.blank if isinstance(pixels, str) else pixels
         at = Pulse(sequence * PER_FRAME if pulse is None else pulse)
         name = self.settings.camera if camera is None else camera

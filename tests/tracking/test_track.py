@@ -11,7 +11,7 @@ from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.belt import advance
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NO_CUP, TrackState, new_track, where_to_run
-from grader.tracking.track import Look, close_seen, decide, flag_all, flag_blind, observe, touch
+from grader.tracking.track import Look, close_seen, decide, flag_all, flag_in_view, observe, touch
 from grader.units import Pulse
 from grader.vision.combine import CombineSettings
 
@@ -92,7 +92,7 @@ def test_closing_follows_seeing_and_deciding_and_forgets_everything() -> None:
         advance(state.belt, Pulse(pulse), state.course.reach)
         assert decided(state) == fruit
     empty = new_track(LINE, CAMERA, SETTINGS)
-    for name in ("cup", "n_views", "views", "view_pulse", "flags", "seen", "look", "measured"):
+    for name in ("cup", "n_views", "n_missed", "views", "view_pulse", "flags", "seen", "look", "measured"):
         assert np.array_equal(getattr(state, name), getattr(empty, name), equal_nan=name in ("views", "measured"))
     assert where_to_run(state) is None
 
@@ -106,9 +106,46 @@ def test_what_the_belt_will_not_bring_can_be_closed_at_once_lane_by_lane() -> No
     assert known(state) == set()
 
 
-@pytest.mark.parametrize(("first", "last", "cups"), [(1200, 1248, {2, 3, 4}), (0, 100, {0, 1}), (3000, 4000, set())])
-def test_cups_in_the_picture_while_no_frame_came_are_flagged(first: int, last: int, cups: set[int]) -> None:
+@pytest.mark.parametrize(("pulse", "cups"), [(1200, {2, 3, 4}), (100, {0, 1}), (4000, set())])
+def test_cups_in_the_picture_at_a_pulse_are_flagged_and_those_that_show_something_are_counted(
+    pulse: int, cups: set[int]
+) -> None:
     state = track()
     observe(state, views([(0, cup) for cup in range(5)]), Pulse(400), Flag.NONE)
-    flag_blind(state, Pulse(first), Pulse(last), Flag.FRAME_LOST)
+    observe(state, views([(1, cup) for cup in range(5)], Occupancy.EMPTY), Pulse(400), Flag.NONE)
+    assert flag_in_view(state, Pulse(pulse), Flag.FRAME_LOST) == len(cups)
     assert {int(cup) for cup in state.cup[state.flags == Flag.FRAME_LOST]} == cups
+
+
+@pytest.mark.parametrize(("frames", "rows"), [(SETTINGS.enough_views - 1, []), (SETTINGS.enough_views, [(1, 2)])])
+def test_a_cup_that_picture_after_picture_failed_to_show_is_not_forgotten(
+    frames: int, rows: list[tuple[int, int]]
+) -> None:
+    state = track(at=500)
+    for _ in range(frames):
+        touch(state, np.array([1], np.int16), np.array([2]), Flag.FRAME_DAMAGED)
+    assert decided(state, all_cups=True) == rows
+
+
+def beside_its_place(off_mm: list[float]) -> int:
+    """Flags of a fruit that was seen off the middle of its cup by so much, frame after frame."""
+    state = track()
+    for number, off in enumerate(off_mm):
+        seen = views([(0, 0)])
+        seen.along_mm[:] = 48 * (number + 4) - state.course.below_lens_mm + off
+        observe(state, seen, Pulse(48 * (number + 4)), Flag.NONE)
+    close_seen(state, CAMERA, SETTINGS, CombineSettings(), all_cups=True)
+    return int(state.flags[0, 0])
+
+
+@pytest.mark.parametrize(
+    "off_mm",
+    [[40.0] * 12, [-30.0] * 12, [0.0] * 10 + [60.0] * 2, [4.8 * n - 24 for n in range(12)], [0.0, 48.0] * 6],
+)
+def test_a_fruit_that_is_not_where_the_encoder_says_is_flagged(off_mm: list[float]) -> None:
+    assert beside_its_place(off_mm) & Flag.PULSE_JUMP
+
+
+@pytest.mark.parametrize("off_mm", [[0.0] * 12, [15.0] * 12, [10.0, -10.0] * 6, [0.0] * 11 + [60.0], [*range(12)]])
+def test_fruit_that_ride_a_little_off_the_middle_or_were_once_seen_wrongly_are_not(off_mm: list[float]) -> None:
+    assert not beside_its_place(off_mm) & Flag.PULSE_JUMP

@@ -7,7 +7,7 @@ that is written at the speed of the line. Each converts to the other without los
 from grader.storage.recordings.conversion import convert
 from grader.storage.recordings.findings import Problem
 from grader.storage.recordings.folder import FolderRecording, RecordingWriter
-from grader.storage.recordings.opening import open_recording, read_truth, recording_sha256
+from grader.storage.recordings.opening import check_pulses, open_recording, read_truth, recording_sha256
 from grader.storage.recordings.packed import PackedRecording, PackedWriter
 from grader.storage.recordings.recording import Recording
 from grader.storage.recordings.rows import FrameRow, IndexMark
@@ -24,6 +24,7 @@ __all__ = [
     "Recording",
     "RecordingWriter",
     "Writer",
+    "check_pulses",
     "convert",
     "open_recording",
     "read_truth",

@@ -10,9 +10,11 @@ from grader.errors import BadRecording
 from grader.storage.recordings.findings import Findings, Problem
 from grader.storage.recordings.folder import MANIFEST, picture_files
 from grader.storage.recordings.opening import open_stored, truth_table
+from grader.storage.recordings.order import check_steps
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
 from grader.storage.recordings.tables import TABLES
+from grader.vision.sight import is_colourless, sight_of
 
 Progress = Callable[[int, int], None]
 
@@ -44,8 +46,10 @@ def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
 def _check_order(recording: StoredRecording, findings: Findings) -> None:
     """Per camera: sequence numbers that leave gaps, repeat or run back; pulses that do not rise as they do."""
     file = recording.tables["frames"].file
+    check_steps(file, recording.frame_rows, recording.installation, findings)
     for camera, place in recording.installation.cameras.items():
         rows = [row for row in recording.frame_rows if row.kind == "fruit" and row.camera == camera]
+        half, crept = place.pulses_per_frame / 2, 0
         for before, row in pairwise(rows):
             step = row.sequence - before.sequence
             if step == 0:
@@ -57,8 +61,15 @@ def _check_order(recording: StoredRecording, findings: Findings) -> None:
             travel = (row.pulse or 0) - (before.pulse or 0)
             if travel < 0:
                 findings.warn(file, f"pulse runs back by {-travel}", row=row.row)
-            elif step > 0 and travel > 2 * step * place.pulses_per_frame:
-                findings.warn(file, f"pulse jumps by {travel} in {step} frames", row=row.row)
+            elif step > 0 and travel == 0:
+                findings.warn(file, "pulse stands still while the camera counts on", row=row.row)
+            elif step > 0 and abs(travel - step * place.pulses_per_frame) > half:
+                findings.warn(file, f"pulse moves by {travel} in {step} frames", row=row.row)
+            elif step > 0:
+                crept += travel - step * place.pulses_per_frame
+                if abs(crept) > half:
+                    findings.warn(file, f"pulse has crept {crept:+d} away from what the camera counted", row=row.row)
+                    crept = 0
 
 
 def _check_pictures(recording: StoredRecording, findings: Findings, progress: Progress | None) -> None:
@@ -66,10 +77,17 @@ def _check_pictures(recording: StoredRecording, findings: Findings, progress: Pr
     done = 0
     for kind in dict.fromkeys(row.kind for row in recording.frame_rows):
         rows = (row for row in recording.frame_rows if row.kind == kind)
+        latest: dict[str, bytes] = {}
         for row, frame in zip(rows, recording.pictures(kind), strict=True):
             done += 1
             if frame.pixels is None:
                 findings.warn(file, f"picture {row.file[:80]!r} is not usable: {frame.damage}", row=row.row)
+            elif kind == "fruit":
+                before, latest[row.camera] = latest.get(row.camera), sight_of(frame.pixels)
+                if latest[row.camera] == before:
+                    findings.warn(file, f"picture {row.file[:80]!r} is the one before it once more", row=row.row)
+                if is_colourless(latest[row.camera], frame.pixels.shape[2]):
+                    findings.warn(file, f"picture {row.file[:80]!r} has no colour or no light", row=row.row)
             if progress is not None:
                 progress(done, len(recording.frame_rows))
 

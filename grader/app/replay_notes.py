@@ -1,0 +1,54 @@
+"""What a replay says of frames that did not come as they should have, in sentences for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from grader.domain.decisions import FruitRecord
+from grader.domain.flags import Flag
+from grader.station.line import FrameFaults
+
+
+def frame_notes(
+    path: Path, pictures: Counter[str], faults: FrameFaults, records: Sequence[FruitRecord]
+) -> Iterator[str]:
+    """A sentence for each kind of fault; none for a sound recording.
+
+    pictures: how many there were, by what was wrong with them, "" where nothing was.
+    """
+    unusable = pictures.total() - pictures[""]
+    if unusable:
+        what = ", ".join(f"{number} {damage}" for damage, number in pictures.most_common() if damage)
+        yield f"{path}: {unusable} of {pictures.total()} pictures could not be used ({what})"
+    if faults.missing:
+        yield f"{path}: {faults.missing} frames are missing between others"
+    if faults.colourless:
+        yield f"{path}: {faults.colourless} pictures have no colour or no light: all their bands are the same"
+    if unusable or faults.missing or faults.colourless:
+        unseen = sum(bool(record.flags & Flag.NOT_SEEN) for record in records)
+        yield (
+            f"{path}: cups that crossed meanwhile are flagged; {unseen} that no picture showed stand as not_seen, "
+            "whether they held a fruit or not"
+        )
+    if faults.alike:
+        yield f"{path}: {faults.alike} pictures are the one before them once more: the camera stood still"
+    if faults.uncounted:
+        yield (
+            f"{path}: in {faults.uncounted} pictures the belt has moved and the encoder has not counted: "
+            "fruit that crossed then have no row of their own"
+        )
+    if faults.cut_at_start or faults.cut_at_end:
+        yield (
+            f"{path}: {faults.cut_at_start} cups held something when the first picture was taken, {faults.cut_at_end} "
+            "when the last one was: these were seen in part, and are flagged frame_lost"
+        )
+    astray = sum(bool(record.flags & Flag.PULSE_JUMP) for record in records)
+    if astray:
+        yield f"{path}: {astray} fruit are out of step with the encoder; fruit may have been missed among them"
+    pale = sum(bool(record.flags & Flag.NO_COLOUR) for record in records)
+    if 2 * pale > len(records):
+        yield f"{path}: {pale} of {len(records)} fruit have no colour that fruit have: are red and blue exchanged?"
+    if unusable or faults != FrameFaults() or astray:
+        yield f"{path}: `grader check {path}` names each row"

@@ -1,0 +1,35 @@
+"""A thin copy of a picture, to tell whether the next one shows something else.
+
+Noise makes every picture its own. One that is the same to the last count was not taken anew: the camera, or what stands
+between it and the station, gives an old picture out again. It makes the bands of a pixel differ as well: a picture in
+which they never do was taken without light, or has lost its colours on the way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EVERY_ROWS = 16
+"""Three rows at least go through a fruit of 40 mm at 0.8 mm a pixel; all of them take 0.03 ms to copy."""
+_MOVED_COUNTS = 24
+"""Beyond any noise: six times the standard deviation of the difference of two counts at a noise of 3."""
+_MOVED_SHARE = 0.002
+"""A single fruit of 60 mm that moved by half a cup changes 1 % of a picture of 1280 x 610."""
+
+
+def sight_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Some rows of a picture, (height, width, n_bands) uint8."""
+    return pixels[_EVERY_ROWS // 2 :: _EVERY_ROWS].tobytes()
+
+
+def has_moved(before: bytes, now: bytes) -> bool:
+    """Whether two sights of one camera, not of one moment, show things in different places."""
+    one, other = (np.frombuffer(sight, np.uint8).astype(np.int16) for sight in (before, now))
+    return bool(np.mean(np.abs(one - other) > _MOVED_COUNTS) > _MOVED_SHARE)
+
+
+def is_colourless(sight: bytes, n_bands: int) -> bool:
+    """Whether all bands of a sight are the same everywhere."""
+    pixels = np.frombuffer(sight, np.uint8).reshape(-1, n_bands)
+    return n_bands > 1 and all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::16], pixels))

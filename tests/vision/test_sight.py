@@ -1,0 +1,38 @@
+"""A picture is known again, a moved one told from one of the same moment, and one without colour from a dark one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from grader.vision.sight import has_moved, is_colourless, sight_of
+
+
+def belt_with_fruit(x_px: int, noise_sd: float, seed: int, diameter_px: int = 75) -> NDArray[np.uint8]:
+    picture = np.full((610, 1280, 3), (40, 42, 45), np.uint8)
+    cv2.circle(picture, (x_px, 230), diameter_px // 2, (40, 60, 180), cv2.FILLED)
+    noise = np.random.default_rng(seed).normal(0, noise_sd, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def test_a_picture_is_its_own_sight_only() -> None:
+    picture = belt_with_fruit(600, 2.0, seed=1)
+    assert sight_of(picture) == sight_of(picture.copy())
+    assert sight_of(picture) != sight_of(belt_with_fruit(600, 2.0, seed=2))
+
+
+@pytest.mark.parametrize("noise_sd", [0.0, 1.0, 3.0])
+def test_one_fruit_that_moved_is_motion_and_noise_is_none(noise_sd: float) -> None:
+    before = sight_of(belt_with_fruit(600, noise_sd, seed=1))
+    assert not has_moved(before, sight_of(belt_with_fruit(600, noise_sd, seed=2)))
+    assert has_moved(before, sight_of(belt_with_fruit(660, noise_sd, seed=3)))
+
+
+def test_a_picture_whose_bands_are_all_the_same_is_colourless_and_a_dark_noisy_one_is_not() -> None:
+    dark = np.random.default_rng(1).integers(0, 3, (610, 1280, 3), np.uint8)
+    assert not is_colourless(sight_of(dark), 3)
+    assert is_colourless(sight_of(np.repeat(dark[:, :, :1], 3, axis=2)), 3)
+    assert is_colourless(sight_of(np.zeros((610, 1280, 4), np.uint8)), 4)
+    assert not is_colourless(sight_of(dark[:, :, :1]), 1)  # a camera of one band never had colours
