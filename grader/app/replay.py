@@ -85,7 +85,7 @@ def replay(
             *chosen.warnings,
             *recording.warnings,
             *_others_left(path, with_pictures, chosen.settings.camera),
-            *frame_notes(path, pictures, state.faults, records),
+            *frame_notes(path, pictures, state.faults, state.eye.strays, records),
         ),
     )
 

@@ -12,11 +12,11 @@ from grader.station.line import FrameFaults
 
 
 def frame_notes(
-    path: Path, pictures: Counter[str], faults: FrameFaults, records: Sequence[FruitRecord]
+    path: Path, pictures: Counter[str], faults: FrameFaults, strays: int, records: Sequence[FruitRecord]
 ) -> Iterator[str]:
     """A sentence for each kind of fault; none for a sound recording.
 
-    pictures: how many there were, by what was wrong with them, "" where nothing was.
+    pictures: how many there were, by what was wrong with them, "" where nothing was. strays: as `Eye.strays`.
     """
     unusable = pictures.total() - pictures[""]
     if unusable:
@@ -44,11 +44,22 @@ def frame_notes(
             f"{path}: {faults.cut_at_start} cups held something when the first picture was taken, {faults.cut_at_end} "
             "when the last one was: these were seen in part, and are flagged frame_lost"
         )
-    astray = sum(bool(record.flags & Flag.PULSE_JUMP) for record in records)
-    if astray:
-        yield f"{path}: {astray} fruit are out of step with the encoder; fruit may have been missed among them"
+    jumped = sum(bool(record.flags & Flag.PULSE_JUMP) for record in records)
+    if jumped:
+        yield f"{path}: the encoder jumped while {jumped} fruit crossed; fruit may have been missed among them"
+    beside = sum(bool(record.flags & Flag.OUT_OF_PLACE) for record in records)
+    if beside:
+        yield (
+            f"{path}: {beside} of {len(records)} fruit were not where their cups should be: the encoder slipped, or "
+            "recording.toml does not say where the camera stood"
+        )
+    if strays:
+        yield (
+            f"{path}: things of the size of a fruit lay beside the lanes, {strays} times: fruit of other lanes are not "
+            "graded; check lanes, lane_pitch_px and cup_zero_px"
+        )
     pale = sum(bool(record.flags & Flag.NO_COLOUR) for record in records)
     if 2 * pale > len(records):
         yield f"{path}: {pale} of {len(records)} fruit have no colour that fruit have: are red and blue exchanged?"
-    if unusable or faults != FrameFaults() or astray:
+    if unusable or faults != FrameFaults() or jumped:
         yield f"{path}: `grader check {path}` names each row"

@@ -34,6 +34,7 @@ class Flag(IntFlag):
     LATE = 1 << 17
     UNLIKELY_SIZE = 1 << 18
     NO_COLOUR = 1 << 19
+    OUT_OF_PLACE = 1 << 20
 
 
 class FlagMeaning(NamedTuple):
@@ -53,7 +54,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.FRAME_REPEATED: FlagMeaning("a frame came twice while it crossed", "经过时图像重复", False),
     Flag.FRAME_DAMAGED: FlagMeaning("a frame was cut short or of the wrong size", "经过时图像损坏", False),
     Flag.FRAME_OUT_OF_ORDER: FlagMeaning("a frame came out of order", "经过时图像次序错误", False),
-    Flag.PULSE_JUMP: FlagMeaning("encoder out of step with the cups", "编码器与果杯不同步", True),
+    Flag.PULSE_JUMP: FlagMeaning("the encoder jumped or ran back", "编码器跳变或倒转", True),
     Flag.NO_WEIGHT: FlagMeaning("the scale gave no reading", "没有称重读数", False),
     Flag.BAD_WEIGHT: FlagMeaning("the scale's reading is impossible", "称重读数不合理", False),
     Flag.NO_SPECTRUM: FlagMeaning("the spectrometer gave no scan", "没有光谱", False),
@@ -65,6 +66,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.LATE: FlagMeaning("the decision came too late for its gate", "判定太晚，未能开门", False),
     Flag.UNLIKELY_SIZE: FlagMeaning("size and weight do not fit together", "尺寸与重量不一致", False),
     Flag.NO_COLOUR: FlagMeaning("its skin has no colour that fruit have", "果面颜色异常", False),
+    Flag.OUT_OF_PLACE: FlagMeaning("not where its cup should be", "不在果杯应有的位置", True),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

@@ -30,7 +30,8 @@ class Course:
     """Where along the belt a cup is seen, weighed, scanned and decided about, in pulses after cup zero.
 
     enters, leaves: its centre comes into the picture, and has left it. below_lens_mm: where it is below the optical
-    centre, in mm after cup zero. slots: cups per lane that can be on their way
+    centre, in mm after cup zero. lane_aside_mm (lanes,), lane_pitch_mm: where the lanes are, across the belt from below
+    the optical centre, and how far apart. slots: cups per lane that can be on their way
     at once, from the first view to the decision.
     """
 
@@ -40,6 +41,8 @@ class Course:
     enters: int
     leaves: int
     below_lens_mm: float
+    lane_aside_mm: NDArray[np.float64]
+    lane_pitch_mm: float
     scale: int | None
     spectrometers: dict[str, int]
     decision: int
@@ -63,13 +66,17 @@ class Course:
                 f"{slots} cups lie between the start of the picture and the decision; {MOST_SLOTS} can be followed",
                 remedy="check mm_per_pulse, pulses_per_cup and cup_zero_px, or bring the decision nearer to the camera",
             )
+        foot_x_px, foot_y_px = optical_centre_px(camera)
+        lane_y_px = camera.cup_zero_px[1] + np.arange(line.lanes, dtype=np.float64) * camera.lane_pitch_px
         return cls(
             pulses_per_cup=line.pulses_per_cup,
             mm_per_pulse=line.mm_per_pulse,
             first_cup=line.first_cup,
             enters=enters,
             leaves=leaves,
-            below_lens_mm=(optical_centre_px(camera)[0] - camera.cup_zero_px[0]) * camera.mm_per_px,
+            below_lens_mm=(foot_x_px - camera.cup_zero_px[0]) * camera.mm_per_px,
+            lane_aside_mm=np.asarray((lane_y_px - foot_y_px) * camera.mm_per_px, np.float64),
+            lane_pitch_mm=camera.lane_pitch_px * camera.mm_per_px,
             scale=pulses(installation.scale.position_mm) if installation.scale is not None else None,
             spectrometers={name: pulses(each.position_mm) for name, each in installation.spectrometers.items()},
             decision=decision,

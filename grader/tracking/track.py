@@ -17,7 +17,7 @@ from grader.domain.flags import Flag
 from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
-from grader.tracking.in_step import out_of_step
+from grader.tracking.in_place import out_of_place
 from grader.tracking.readings import masses
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NEVER, NO_CUP, Said, TrackState
@@ -118,10 +118,9 @@ def close_seen(
         views, pulses, whole = state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit]
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
-        aside = out_of_step(views, pulses, whole, state.cup[lane, slot], state.course, settings)
-        state.flags[lane, slot] |= _where(aside, Flag.PULSE_JUMP) | _where(
-            np.isnan(values.blush_fraction), Flag.NO_COLOUR
-        )
+        beside = out_of_place(views, pulses, whole, lane, state.cup[lane, slot], state.course, settings)
+        state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)
+        state.flags[lane, slot] |= _where(np.isnan(values.blush_fraction), Flag.NO_COLOUR)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
 

@@ -19,8 +19,9 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     least_counts: distance from the belt's colour above which a pixel is not belt (at half resolution, where
     noise is halved). stalk_mm: anything narrower is a stalk, a leaf's edge or a smear, and is taken off.
-    least_area_mm2: smaller things are dirt, drops and labels. least_width_mm: things that are narrower in some
-    direction are leaves: half of the smallest fruit's diameter. oversize_mm: what a cup can carry.
+    least_area_mm2: smaller things are dirt, drops and labels. stray_area_mm2: things beside the lanes that are no
+    smaller are of the size of a fruit. least_width_mm: things that are narrower in some direction are leaves: half of
+    the smallest fruit's diameter. oversize_mm: what a cup can carry.
     touching_pitches: an outline longer than this many cups holds more than one thing. apart_mm: fruit in it touch
     when their own outlines come nearer than this along the belt; else a leaf or a smear lies between them.
     bulge_px: how far an outline may stand out from the smooth line through it before that is a stalk, leaf or label.
@@ -30,6 +31,7 @@ class OutlineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_counts: int = 6
     stalk_mm: float = 8.0
     least_area_mm2: float = 1000.0
+    stray_area_mm2: float = 2000.0
     least_width_mm: float = 25.0
     oversize_mm: float = 92.0
     touching_pitches: float = 1.25
@@ -45,6 +47,7 @@ class Outlines:
     row: (m,) int64, its row in `CupsInView`, rising. centre: (2, m) float32 x and y in the pixels of the plane.
     radius: (m, N_RAYS) float32 px along `RAYS` from the centre. touching: (m,) bool, it meets a neighbour.
     cut_row: (c,) int64, rows of cups with something that the picture's edge cuts: there is nothing to measure on it.
+    strays: how many things of the size of a fruit lie wholly in the picture and beside all lanes.
     """
 
     row: NDArray[np.int64]
@@ -52,12 +55,19 @@ class Outlines:
     radius: Floats
     touching: NDArray[np.bool_]
     cut_row: NDArray[np.int64]
+    strays: int = 0
 
     def picked(self, pick: NDArray[np.bool_]) -> Outlines:
         """Those marked in (m,), and all that are cut."""
         if pick.all():
             return self
-        return Outlines(self.row[pick], self.centre[:, pick], self.radius[pick], self.touching[pick], self.cut_row)
+        return replace(
+            self,
+            row=self.row[pick],
+            centre=self.centre[:, pick],
+            radius=self.radius[pick],
+            touching=self.touching[pick],
+        )
 
 
 class OutlineFinder:
@@ -100,15 +110,19 @@ class OutlineFinder:
         height, width = distance.shape
         edge_px = settings.edge_mm / self._mm_per_px + self._rims.coarse - 1  # a box is known to a coarse pixel
         cut = (low[0] < edge_px) | (high[0] > width - 1 - edge_px)
+        cut_aside = (low[1] < edge_px) | (high[1] > height - 1 - edge_px)
+        strays = int(
+            (~cut & ~cut_aside & (box_mm2 >= settings.stray_area_mm2) & self._beside_lanes(centre, cups)).sum()
+        )
         whole = np.flatnonzero(keep & ~cut)
         whole, cut_row = whole[np.argsort(row[whole])], row[keep & cut]
         if not len(whole):
-            return _nothing(cut_row)
+            return replace(_nothing(cut_row), strays=strays)
         row, centre, touching = row[whole], centre[:, whole], pieces.shared[whole]
         outer = self._edges.sharpened(distance, centre, rim_radius(pieces, whole, centre), settings.least_counts)
         radius = fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
-        found = Outlines(row, centre, radius, touching, cut_row).picked(~self._slim(radius))
-        if (keep & ((low[1] < edge_px) | (high[1] > height - 1 - edge_px))).any():
+        found = Outlines(row, centre, radius, touching, cut_row, strays).picked(~self._slim(radius))
+        if (keep & cut_aside).any():
             found = _uncut(found, edge_px, height - 1 - edge_px)
         if found.touching.any():
             apart_px = settings.apart_mm / self._mm_per_px
@@ -119,6 +133,11 @@ class OutlineFinder:
         """Marks outlines that are too narrow for a fruit."""
         across = radius[:, : N_RAYS // 2] + radius[:, N_RAYS // 2 :]
         return np.asarray(across.min(axis=1) * self._mm_per_px < self._settings.least_width_mm)
+
+    def _beside_lanes(self, centre: Floats, cups: CupsInView) -> NDArray[np.bool_]:
+        """Marks places (2, n) that are nearer to where another lane would be than to any that there is."""
+        lane = np.rint((centre[1] - cups.y_px[0]) / self._pitch_y)
+        return np.asarray((lane < 0) | (lane > np.rint((cups.y_px[-1] - cups.y_px[0]) / self._pitch_y)))
 
     def _nearest_cup(self, centre: Floats, cups: CupsInView) -> NDArray[np.int64]:
         """Row of the cup nearest to each place (2, n); -1 for a cup whose own centre is outside the picture."""

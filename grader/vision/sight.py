@@ -32,4 +32,4 @@ def has_moved(before: bytes, now: bytes) -> bool:
 def is_colourless(sight: bytes, n_bands: int) -> bool:
     """Whether all bands of a sight are the same everywhere."""
     pixels = np.frombuffer(sight, np.uint8).reshape(-1, n_bands)
-    return n_bands > 1 and all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::16], pixels))
+    return n_bands > 1 and all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::64], pixels))

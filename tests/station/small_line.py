@@ -88,6 +88,7 @@ class KnowingEye:
     blind: set[Cup] = field(default_factory=set)  # cups in which it sees nothing
     slim: set[Cup] = field(default_factory=set)  # cups in which it sees something long and narrow
     looked: list[int] = field(default_factory=list)  # pulses
+    strays: int = 0
 
     def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
         self.looked.append(pulse)
@@ -108,6 +109,7 @@ class KnowingEye:
             getattr(views, name)[code == Occupancy.OVERSIZE] = OVERSIZE_MM
         there = code != Occupancy.EMPTY
         views.along_mm[there] = (cups.x_px[there] - place.width_px / 2) * place.mm_per_px
+        views.aside_mm[there] = (cups.y_px[there] - place.height_px / 2) * place.mm_per_px
         is_slim = np.array([key in self.slim for key in keys], bool) & (code != Occupancy.EMPTY)
         views.callipers_mm[is_slim, 3] = LEAF_MM
         return views

@@ -127,15 +127,16 @@ def test_a_cup_that_picture_after_picture_failed_to_show_is_not_forgotten(
     assert decided(state, all_cups=True) == rows
 
 
-def beside_its_place(off_mm: list[float]) -> int:
-    """Flags of a fruit that was seen off the middle of its cup by so much, frame after frame."""
+def is_out_of_place(off_mm: list[float], aside_mm: float = 0.0) -> bool:
+    """Whether a fruit is flagged that was seen off the middle of its cup by so much, frame after frame."""
     state = track()
     for number, off in enumerate(off_mm):
         seen = views([(0, 0)])
         seen.along_mm[:] = 48 * (number + 4) - state.course.below_lens_mm + off
+        seen.aside_mm[:] = state.course.lane_aside_mm[0] + aside_mm
         observe(state, seen, Pulse(48 * (number + 4)), Flag.NONE)
     close_seen(state, CAMERA, SETTINGS, CombineSettings(), all_cups=True)
-    return int(state.flags[0, 0])
+    return bool(state.flags[0, 0] & Flag.OUT_OF_PLACE)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +144,14 @@ def beside_its_place(off_mm: list[float]) -> int:
     [[40.0] * 12, [-30.0] * 12, [0.0] * 10 + [60.0] * 2, [4.8 * n - 24 for n in range(12)], [0.0, 48.0] * 6],
 )
 def test_a_fruit_that_is_not_where_the_encoder_says_is_flagged(off_mm: list[float]) -> None:
-    assert beside_its_place(off_mm) & Flag.PULSE_JUMP
+    assert is_out_of_place(off_mm)
 
 
 @pytest.mark.parametrize("off_mm", [[0.0] * 12, [15.0] * 12, [10.0, -10.0] * 6, [0.0] * 11 + [60.0], [*range(12)]])
 def test_fruit_that_ride_a_little_off_the_middle_or_were_once_seen_wrongly_are_not(off_mm: list[float]) -> None:
-    assert not beside_its_place(off_mm) & Flag.PULSE_JUMP
+    assert not is_out_of_place(off_mm)
+
+
+@pytest.mark.parametrize(("aside_mm", "flagged"), [(20.0, False), (-20.0, False), (36.0, True), (-36.0, True)])
+def test_a_fruit_that_is_not_in_its_lane_is_flagged(aside_mm: float, flagged: bool) -> None:
+    assert is_out_of_place([0.0] * 12, aside_mm) == flagged

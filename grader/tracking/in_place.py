@@ -1,0 +1,51 @@
+"""Whether fruit are seen where their cups are said to be.
+
+A fruit rides in the middle of its cup, give or take a tenth of a cup, for as long as it is in the picture. Where the
+encoder has slipped, where its pulses do not follow the belt, where a camera was moved or described wrongly, fruit stand
+beside their places or wander off them from frame to frame: then nobody can say for certain which cup they are in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.views import VIEW_COLUMNS
+from grader.tracking.settings import TrackSettings
+from grader.tracking.state import Course
+
+Values = NDArray[np.float64]
+
+
+def out_of_place(
+    views: NDArray[np.float32],
+    pulses: NDArray[np.int64],
+    whole: NDArray[np.bool_],
+    lane: NDArray[np.int64],
+    cup: NDArray[np.int64],
+    course: Course,
+    settings: TrackSettings,
+) -> NDArray[np.bool_]:
+    """Marks (n,) cups whose fruit was not seen where it should have been.
+
+    views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v) bool as in `combined`; lane, cup (n,).
+    """
+    travel = (pulses - cup[:, None] * course.pulses_per_cup).astype(np.float64)
+    due_mm = travel * course.mm_per_pulse - course.below_lens_mm
+    along = _off(views, "along_mm", due_mm, whole) / (course.pulses_per_cup * course.mm_per_pulse)
+    aside = _off(views, "aside_mm", course.lane_aside_mm[lane, None], whole) / course.lane_pitch_mm
+    n_whole = np.maximum(whole.sum(axis=1), 1)
+    far = np.maximum(np.abs(along), np.abs(aside)) > settings.most_off_cups
+    earlier = whole & (2 * np.cumsum(whole, axis=1) <= n_whole[:, None])
+    wandered = _mean(along, whole & ~earlier) - _mean(along, earlier)
+    return np.asarray((far.sum(axis=1) > settings.off_share * n_whole) | (np.abs(wandered) > settings.most_wander_cups))
+
+
+def _off(views: NDArray[np.float32], column: str, due_mm: Values, whole: NDArray[np.bool_]) -> Values:
+    seen_mm = views[:, :, VIEW_COLUMNS[column].start].astype(np.float64)
+    return np.where(whole, seen_mm - due_mm, 0.0)
+
+
+def _mean(values: Values, of: NDArray[np.bool_]) -> Values:
+    """(n,) of those marked; 0 where there is none."""
+    return np.asarray(np.where(of, values, 0.0).sum(axis=1) / np.maximum(of.sum(axis=1), 1))
