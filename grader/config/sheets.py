@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from grader.config.shape import read_as, shape_faults
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
+from grader.domain.faults import Fault
+from grader.domain.shape import read_as, shape_faults
 from grader.errors import BadSettings
-from grader.grading.faults import MOST_OUTLETS, Fault, faults
+from grader.grading.faults import MOST_OUTLETS, faults
 from grader.grading.presets import preset_names, preset_path
 from grader.grading.sheet import Sheet
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from grader.config.shape import read_as, shape_faults
 from grader.config.sheets import check_sheet, is_file, sheet_path
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
+from grader.domain.faults import Fault
 from grader.domain.installation import CameraPlace, Gates, Installation, Line, Scale, Spectrometer
+from grader.domain.shape import read_as, shape_faults
 from grader.errors import BadSettings
-from grader.grading.faults import Fault
 
 MOST_LANES = 12
 _SLOWEST, _FASTEST, _LONGEST_MM = 0.1, 100.0, 100_000.0

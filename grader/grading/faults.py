@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from grader.domain.faults import Fault, Path, did_you_mean
 from grader.domain.fruit import QUANTITIES
 from grader.grading.sheet import Bounds, GradeClass, Limit, Needs, OneOf, Rule, Sheet, SizeBand, quantities_in
 from grader.grading.steps import band_steps, table_step
@@ -20,26 +21,6 @@ MOST_WEIGHT = 20
 
 _MOST_NAMES = 100
 """Classes, size bands or products of one sheet: their numbers are one byte."""
-
-Path = tuple[str | int, ...]
-
-
-class Fault(NamedTuple):
-    """path: where in the sheet, keys and indices from the top. warning: it can be graded all the same."""
-
-    path: Path
-    text: str
-    remedy: str
-    warning: bool = False
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean "classes"?`, or what there is to choose from."""
-    known = list(known)
-    close = get_close_matches(word, known, n=1)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"there are: {', '.join(known[:20])}" if known else "there is none to choose from"
 
 
 def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTLETS) -> list[Fault]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from grader.grading.faults import Fault, Path, did_you_mean
+from grader.domain.faults import Fault, Path, did_you_mean
 
 T = TypeVar("T")
 
