@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import calibration
 from grader.config.sheets import load_sheet, sheet_path
 from grader.domain.artefacts import SugarModel
 from grader.domain.installation import Installation
+from grader.domain.installation import usual_camera as usual_camera  # the replay asks for it here
 from grader.grading.compiled import compiled
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact
@@ -74,11 +75,6 @@ def decider(
     )
     hashes["settings"] = _hash_of(settings)
     return Decider(settings, hashes, warnings)
-
-
-def usual_camera(names: Sequence[str]) -> str:
-    """The camera that fruit are graded by: the one above the belt, "top", else the first that is described."""
-    return "top" if "top" in names else names[0]
 
 
 def _hash_of(settings: LineSettings) -> str:

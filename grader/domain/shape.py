@@ -55,6 +55,8 @@ def _faults(value: Any, kind: inspect.Type, path: Path) -> Iterator[Fault]:
 
 
 def _misfit(value: Any, kind: inspect.Type, path: Path) -> Fault:
+    if isinstance(kind, inspect.UnionType):  # one of fixed words, or left out
+        kind = next((each for each in kind.types if isinstance(each, inspect.LiteralType)), kind)
     if isinstance(kind, inspect.LiteralType) and isinstance(value, str):
         words = [str(word) for word in kind.values]
         return Fault(path, f"{_shown(value)} is not {_words(kind)}", did_you_mean(value, words))
@@ -72,7 +74,7 @@ def _record_faults(value: dict[str, Any], kind: inspect.StructType, path: Path) 
             misspelt.update(get_close_matches(key, fields, n=1))
     for name, field in fields.items():
         if field.required and name not in value and name not in misspelt:
-            yield Fault(path, f'"{name}" is missing', f"add {name}: {_words(field.type)}")
+            yield Fault((*path, name), f'"{name}" is missing', f"add {name}: {_words(field.type)}")
 
 
 def _key_faults(key: str, kind: inspect.Type, path: Path) -> Iterator[Fault]:
@@ -136,5 +138,7 @@ def _shown(value: Any) -> str:
         return "a table" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= _MOST_INTEGER:  # Python itself refuses to write out the longest
+        return "a number of too many digits"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

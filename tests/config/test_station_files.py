@@ -89,7 +89,7 @@ def test_a_sheet_is_found_beside_its_station_file(tmp_path: Path) -> None:
 def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
     problems = check(station_file(tmp_path, "[cameras.left]\nwidth_px = 640\n"))
     assert {problem.line for problem in problems} == {1}
-    assert '"height_px" is missing' in {problem.text for problem in problems}
+    assert 'cameras.left.height_px: "height_px" is missing' in {problem.text for problem in problems}
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,18 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
     [
         ("[line]\nlane = 4", 2, 'unknown key "lane" (did you mean "lanes"?)'),
         ("\n[gates]\nopening_s = 1", 3, 'unknown key "opening_s"'),
-        ("[line]\nlanes = 13", 2, "13 lanes (give 1 to 12)"),
+        ("[line]\nlanes = 13", 2, "line.lanes: 13 is not possible (a station has 1 to 12 lanes)"),
         ("[line]\nlanes = true", 2, "true cannot stand here (give a whole number)"),
-        ("[line]\nlanes = 0", 2, "0 lanes"),
-        ("[line]\ncups_per_second = 0", 2, "give a number above 0"),
+        ("[line]\nlanes = 0", 2, "line.lanes: 0 is not possible"),
+        ("[line]\ncups_per_second = 0", 2, "give the rated speed, 0.1 to 100"),
         ("[line]\ncups_per_second = 1e-300", 2, "give the rated speed, 0.1 to 100"),
         ("[gates]\nfirst_mm = 1e18", 2, "a line is 100 m long at most"),
-        ("[gates]\npitch_mm = 1e18", 1, "a line is 100 m long at most"),
+        ("[gates]\npitch_mm = 1e18", 2, "give the distance between two gates"),
         ("line = 3", 1, "give a table"),
         ("[cameras]", 1, "there is no camera"),
         ("[cameras.top]\nheight_px = 400", 2, "outside the picture"),
-        ("[cameras.top]\nbands = ['red']", 2, "lack a colour"),
+        ("[gates]\npitch_mm = 90e3", 2, "a line is 100 m long at most"),
+        ("[cameras.top]\nbands = ['red', 'blue']", 2, "lack a colour"),
         ("[cameras.top]\ntransfer = 'gamma'", 2, 'is not one of "linear", "srgb" (there are: linear, srgb)'),
         ("[cameras.top]\ncup_zero_px = [1]", 2, "1 values (give 2)"),
         ("[cameras.top]\npulses_per_frame = 5000", 2, "a cup can pass between two frames"),
@@ -115,9 +116,9 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
         ("[spectrometers.main]\nwavelengths_nm = [2, 1]", 2, "wavelengths do not rise"),
         ("[spectrometers.main]", 1, '"wavelengths_nm" is missing'),
         ("[scale]\nposition_mm = 1500", 2, "behind the decision"),
-        ("[scale]\nzero_counts = [0, 0]", 2, "2 values for 4 lanes"),
+        ("[scale]\nzero_counts = [0, 0]\ng_per_count = [1, 1, 1, 1]", 2, "2 values for 4 lanes (give one per lane)"),
         ("[gates]\nfirst_mm = 1550", 2, "the lead is 60"),
-        ("[gates]\nopening_ms = -1", 2, "give 0 or more"),
+        ("[gates]\nopening_ms = -1", 2, "give the gate's opening time, 0 to 1000 ms"),
         ("[devices]\nboard_port = 3", 2, "give text"),
         ("\nsheet = 'none'", 2, 'sheet "none" cannot be used'),
     ],
