@@ -10,6 +10,9 @@ Path = tuple[str | int, ...]
 """Keys and places in lists from the top: ("lots", 1, "first_cup")."""
 
 
+_MOST_CHOICES = 20
+
+
 class Fault(NamedTuple):
     """path: where in the document. warning: it can be used all the same."""
 
@@ -38,4 +41,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, known, n=1)
     if close:
         return f'did you mean "{close[0]}"?'
-    return f"there are: {', '.join(known[:20])}" if known else "there is none to choose from"
+    more = ", ..." if len(known) > _MOST_CHOICES else ""
+    return f"there are: {', '.join(known[:_MOST_CHOICES])}{more}" if known else "there is none to choose from"
