@@ -5,7 +5,7 @@ Everything defaults to the reference line: a station file says only what is diff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import msgspec
 
 from grader.config.sheets import check_sheet, is_file, sheet_path
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
-from grader.domain.faults import Fault
+from grader.domain.faults import Fault, dotted
+from grader.domain.faults import Path as Keys
 from grader.domain.installation import CameraPlace, Gates, Installation, Line, Scale, Spectrometer
 from grader.domain.plausible import MOST_LANES, document_faults, installation_faults
 from grader.domain.shape import read_as
@@ -33,12 +34,14 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a station needs to start. sheet: a file, beside the station file unless absolute, or a preset's name."""
+    """All that a station needs to start. sheet: a file, beside the station file unless absolute, or a preset's name.
+    warnings: what a run does not use of the file."""
 
     installation: Installation
     sheet: str = DEFAULT_SHEET
     journal: Path = Path("journal.sqlite")
     devices: Devices = Devices()
+    warnings: tuple[str, ...] = ()
 
 
 class _StationFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +156,9 @@ def read_station(
         devices=written.devices,
     )
     problems = file.problems(fault.named for fault in installation_faults(settings.installation))
+    problems += file.problems(_run_faults(file.document, written))
+    warnings = tuple(str(problem) for problem in problems if problem.warning)
+    settings = msgspec.structs.replace(settings, warnings=warnings)
     sheet_problems = check_sheet(settings.sheet, outlets=written.gates.outlets)
     if any(not problem.warning for problem in sheet_problems):
         problems += file.problems([Fault(("sheet",), f'sheet "{written.sheet}" cannot be used', "see its problems")])
@@ -196,3 +202,51 @@ def _over(under: Any, above: Any) -> Any:
     if not (isinstance(under, dict) and isinstance(above, dict)):
         return above
     return {**under, **{key: _over(under.get(key), value) for key, value in above.items()}}
+
+
+# -- what a run makes of the file --------------------------------------------------------------------------------------
+
+_USED = ("note", "sheet", "gates", "line.lanes", "line.cups_per_second", "line.pulses_per_cup", "line.mm_per_pulse")
+"""Tables and keys that a run takes from the file, as long as it is always the simulated line that runs."""
+
+
+def _run_faults(document: Mapping[str, Any], written: _StationFile) -> Iterator[Fault]:
+    """What a run would refuse, and, as warnings, what it would not use. Silence would be taken for consent."""
+    if written.devices.board_port:
+        text = f"there is no driver of a real camera yet: a run refuses the gate board at {written.devices.board_port}"
+        yield Fault(("devices", "board_port"), text, "leave it out to run the simulated line", warning=True)
+        return
+    reference = read_as(_filled_up({"line": {"lanes": written.line.lanes}}, (0.0,)), _StationFile)
+    yield from _other_cups(written.line, reference.line)
+    unused: dict[Keys, list[str]] = {}
+    for path, value in _entries(document):
+        if dotted(path) not in _USED and path[0] not in _USED and value != _at(msgspec.to_builtins(reference), path):
+            unused.setdefault(path[:-1], []).append(str(path[-1]))
+    for table, keys in unused.items():
+        names = ", ".join(dotted((*table, key)) for key in keys)
+        text = f"a run is always the simulated line at present, which does not use {names}"
+        yield Fault((*table, keys[0]), text, "leave it out: it changes nothing", warning=True)
+
+
+def _other_cups(line: Line, simulated: Line) -> Iterator[Fault]:
+    for key in ("pulses_per_cup", "mm_per_pulse"):
+        value, only = getattr(line, key), getattr(simulated, key)
+        if value != only:
+            text = f"line.{key}: {value:g}, and a run is always the simulated line at present"
+            yield Fault(("line", key), text, f"it has {only:g}: leave the key out")
+
+
+def _entries(table: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every key of a document that is no table, with its path."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _entries(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _at(document: Any, path: Keys) -> Any:
+    """What stands there, a list of it as TOML gives it; None where nothing does."""
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return list(document) if isinstance(document, tuple) else document

@@ -125,11 +125,56 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_named_on_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = station_file(tmp_path, text)
-    problem = check(path)[0]
+    problem = next(problem for problem in check(path) if not problem.warning)
     assert problem.line == line and words in str(problem) and problem.remedy
     with pytest.raises(BadSettings) as error:
         load_station(path)
     assert error.value.row == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("\nfruit = 'kiwifruit'", 2, "does not use fruit ("),
+        ("variety = 'Gala'\njournal = 'data/x.sqlite'", 1, "does not use variety, journal"),
+        ("[line]\nfirst_cup = 100", 2, "does not use line.first_cup"),
+        ("[line]\ncups_per_chain = 240", 2, "does not use line.cups_per_chain"),
+        ("[cameras.top]\nwidth_px = 1280\nmm_per_px = 0.9", 3, "does not use cameras.top.mm_per_px ("),
+        ("[scale]\nposition_mm = 1100", 2, "does not use scale.position_mm"),
+        ("[spectrometers.main]\nwavelengths_nm = [700, 710]", 2, "does not use spectrometers.main.wavelengths_nm"),
+        ("[devices]\nboard_port = '/dev/ttyUSB0'", 2, "there is no driver of a real camera yet"),
+    ],
+)
+def test_what_a_run_does_not_use_is_a_warning_on_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    path = station_file(tmp_path, text)
+    (problem,) = check(path)
+    assert problem.warning and problem.line == line and words in str(problem)
+    assert load_station(path).warnings == (str(problem),)
+
+
+def test_what_a_run_uses_or_has_anyway_is_no_warning(tmp_path: Path) -> None:
+    text = """
+        note = "the north line"
+        sheet = "eu_kiwifruit"
+        variety = "Fuji"
+        [line]
+        lanes = 2
+        cups_per_second = 10
+        pulses_per_cup = 96
+        mm_per_pulse = 1
+        [cameras.top]
+        cup_zero_px = [0, 80]
+        [gates]
+        pitch_mm = 700
+        opening_ms = 25
+    """
+    assert check(station_file(tmp_path, text)) == []
+
+
+@pytest.mark.parametrize("text", ["[line]\npulses_per_cup = 100", "[line]\nmm_per_pulse = 0.9"])
+def test_cups_that_a_run_cannot_have_are_named_before_it_starts(tmp_path: Path, text: str) -> None:
+    (problem,) = check(station_file(tmp_path, text))
+    assert problem.line == 2 and not problem.warning and "always the simulated line" in problem.text
 
 
 VALUES: list[Any] = [
