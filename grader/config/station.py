@@ -218,9 +218,10 @@ def _run_faults(document: Mapping[str, Any], written: _StationFile) -> Iterator[
         return
     reference = read_as(_filled_up({"line": {"lanes": written.line.lanes}}, (0.0,)), _StationFile)
     yield from _other_cups(written.line, reference.line)
+    simulated = msgspec.to_builtins(reference)
     unused: dict[Keys, list[str]] = {}
     for path, value in _entries(document):
-        if dotted(path) not in _USED and path[0] not in _USED and value != _at(msgspec.to_builtins(reference), path):
+        if dotted(path) not in _USED and path[0] not in _USED and value != _at(simulated, path):
             unused.setdefault(path[:-1], []).append(str(path[-1]))
     for table, keys in unused.items():
         names = ", ".join(dotted((*table, key)) for key in keys)

@@ -26,7 +26,7 @@ from grader.domain.installation import (
     Spectrometer,
     usual_camera,
 )
-from grader.domain.shape import shape_faults
+from grader.domain.shape import is_number, shape_faults
 from grader.units import pulses_from_mm
 
 MOST_LANES = 12
@@ -39,6 +39,7 @@ MOST_BANDS = 8
 
 _ABOVE_ZERO = 1e-6
 _FAR_MM = 100_000.0  # no line is longer: with a misprint beyond it a run would drain for ever
+_LONGEST = f"a line is {_FAR_MM / 1000:g} m long at most"
 _FAR_PX = 1e6
 _SERIALS = 2.0**53
 _WORD = 2**16 - 1  # pulses of a cup, a frame and a lead are 16 bits on their way to the gate board
@@ -91,9 +92,9 @@ _LIMITS: dict[type[msgspec.Struct], dict[str, _Range]] = {
     },
     Gates: {
         "outlets": _Range(1, MOST_GATES, f"a lane has 1 to {MOST_GATES} outlets with a gate"),
-        "first_mm": _Range(_ABOVE_ZERO, _FAR_MM, f"a line is {_FAR_MM / 1000:g} m long at most"),
+        "first_mm": _Range(_ABOVE_ZERO, _FAR_MM, f"give mm after cup zero; {_LONGEST}"),
         "pitch_mm": _Range(_ABOVE_ZERO, _FAR_MM, "give the distance between two gates in mm, above 0"),
-        "decision_mm": _Range(_ABOVE_ZERO, _FAR_MM, f"a line is {_FAR_MM / 1000:g} m long at most"),
+        "decision_mm": _Range(_ABOVE_ZERO, _FAR_MM, f"give mm after cup zero; {_LONGEST}"),
         "lead_pulses": _Range(0, _WORD, f"give the least pulses between sending and opening, 0 to {_WORD}"),
         "opening_ms": _Range(0, _SLOWEST_GATE_MS, f"give the gate's opening time, 0 to {_SLOWEST_GATE_MS:g} ms"),
         "closing_ms": _Range(0, _SLOWEST_GATE_MS, f"give the gate's closing time, 0 to {_SLOWEST_GATE_MS:g} ms"),
@@ -149,7 +150,7 @@ def _limit_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
         for key, limits in _LIMITS[record].items():
             value = table.get(key)
             for index, number in enumerate(value) if isinstance(value, list | tuple) else [(None, value)]:
-                if isinstance(number, int | float) and not limits.least <= number <= limits.most:
+                if is_number(number) and not limits.least <= number <= limits.most:
                     place = (*path, key) if index is None else (*path, key, index)
                     yield Fault(place, f"{number!r} is not possible", limits.remedy)
                     break  # a list of a thousand wavelengths in the wrong unit is one mistake
@@ -159,7 +160,7 @@ def _limit_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _turn_faults(path: Path, turn: Any) -> Iterator[Fault]:
     least, most = _TURN_DEG
-    if isinstance(turn, int | float) and not least <= abs(turn) <= most:
+    if is_number(turn) and not least <= abs(turn) <= most:
         remedy = f"give the nominal turn of a fruit of 80 mm, {least:g} to {most:g} degrees either way, or leave it out"
         yield Fault((*path, "turn_deg_per_pulse"), f"{turn!r} is not possible", remedy)
 
@@ -285,7 +286,7 @@ def _late_reading(path: Path, sensor: Spectrometer | Scale, gates: Gates, has_ga
 def _gate_faults(gates: Gates, line: Line) -> Iterator[Fault]:
     if (last_mm := gates.position_mm(gates.outlets)) > _FAR_MM:
         text = f"the last gate stands at {last_mm:g} mm"
-        yield Fault(("gates", "pitch_mm"), text, f"a line is {_FAR_MM / 1000:g} m long at most: first_mm, pitch_mm")
+        yield Fault(("gates", "pitch_mm"), text, f"{_LONGEST}: first_mm, pitch_mm")
     left_pulses = (gates.first_mm - gates.decision_mm) / line.mm_per_pulse
     if left_pulses <= gates.lead_pulses:
         text = f"from decision to first gate are {left_pulses:g} pulses, the lead is {gates.lead_pulses}"

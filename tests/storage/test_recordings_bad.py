@@ -53,11 +53,15 @@ def line_number(file: Path, text: str) -> int:
 
 HEADER_FAULTS = [
     ("format = 1", "format = 2", "format"),
+    ("format = 1", "format = 0x" + "f" * 5000, "format"),
     ("lanes = 2", "lanes = 1000000", "line.lanes"),
     ("lanes = 2", "lanes = 0", "line.lanes"),
     ("lanes = 2", "lanes = true", "line.lanes"),
     ("lanes = 2", "lanes = 1" + "0" * 30, "line.lanes"),
     ("lanes = 2", "lanes = 1" + "0" * 400, "line.lanes"),
+    ("lanes = 2", "lanes = 0x" + "f" * 5000, "line.lanes"),
+    ("lanes = 2", 'lanes = "2"', 'line.lanes: "2" cannot stand here'),
+    ('transfer = "linear"', 'transfer = ""', 'cameras.side.transfer: "" is not one of "linear", "srgb"'),
     ("pulses_per_cup = 96", "pulses_per_cup = -96", "line.pulses_per_cup"),
     ("mm_per_pulse = 1.0", "mm_per_pulse = nan", "line.mm_per_pulse"),
     ("mm_per_pulse = 1.0", "mm_per_pulse = 0", "line.mm_per_pulse"),

@@ -20,7 +20,7 @@ from grader.domain.faults import Fault
 from grader.domain.faults import Path as Keys
 from grader.domain.installation import COLOURS, Installation
 from grader.domain.plausible import MOST_BANDS, MOST_PIXELS, document_faults, installation_faults
-from grader.domain.shape import read_as
+from grader.domain.shape import read_as, shown
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.toml_text import line_of, toml_text
 
@@ -81,7 +81,7 @@ class _Reading:
     def manifest(self, tree: dict[str, Any]) -> Manifest | None:
         version = tree.pop("format", None)
         if version != FORMAT or isinstance(version, bool):
-            text = "there is no format" if version is None else f"format is {version!r}"[:80]
+            text = "there is no format" if version is None else f"format is {shown(version)}"
             self._report(Fault(("format",), text, f"this station reads format = {FORMAT}"))
         known, extra = self._table(Installation, tree, ())
         self._report(*document_faults(known, Installation))
