@@ -30,4 +30,6 @@ def problems_of(file: Path) -> list[Found]:
             return [Found(str(problem), False)]
         return []
     recording = file.parent if file.name == "recording.toml" else file
+    if not recording.exists():
+        return [Found(f"{file}: is not there (check the path)", False)]
     return [Found(str(problem), problem.severity == "warning") for problem in validate(recording)]

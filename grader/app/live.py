@@ -116,6 +116,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         _imitated(station_settings.installation, SimulatedLine(simulated).installation, asked), asked
     )
     chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=asked.variety)
+    chosen = chosen._replace(warnings=(*station_settings.warnings, *chosen.warnings))
     run = RunInfo(
         started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 import calibration
-from grader.config.sheets import load_sheet, sheet_path
+from grader.config.sheets import load_sheet_for, sheet_path
 from grader.domain.artefacts import SugarModel
 from grader.domain.installation import Installation
+from grader.domain.installation import usual_camera as usual_camera  # the replay asks for it here
 from grader.grading.compiled import compiled
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact
@@ -55,11 +56,9 @@ def decider(
     """
     wanted = sheet if sheet is not None else DEFAULT_SHEET
     of_variety = variety or installation.variety
-    compiled_sheet = compiled(load_sheet(wanted, variety=of_variety), of_variety)
-    fruit = compiled_sheet.sheet.fruit
-    warnings: tuple[str, ...] = ()
-    if fruit != installation.fruit:
-        warnings = (f"the sheet {compiled_sheet.sheet.name} is for {fruit}; the fruit here is {installation.fruit}",)
+    loaded, warnings = load_sheet_for(wanted, variety=of_variety, outlets=installation.gates.outlets)
+    if loaded.fruit != installation.fruit:
+        warnings += (f"the sheet {loaded.name} is for {loaded.fruit}; the fruit here is {installation.fruit}",)
     hashes = {"sheet": sha256_of(sheet_path(wanted))}
     sugar: SugarModel | None = None
     if installation.spectrometers:
@@ -67,18 +66,13 @@ def decider(
         sugar, hashes["sugar"] = load_artefact(SUGAR_MODEL, SugarModel)
     settings = LineSettings(
         installation=installation,
-        sheet=compiled_sheet,
+        sheet=compiled(loaded, of_variety),
         sugar=sugar,
         combine=settings_for(installation.fruit),
         camera=camera if camera is not None else usual_camera(list(installation.cameras)),
     )
     hashes["settings"] = _hash_of(settings)
     return Decider(settings, hashes, warnings)
-
-
-def usual_camera(names: Sequence[str]) -> str:
-    """The camera that fruit are graded by: the one above the belt, "top", else the first that is described."""
-    return "top" if "top" in names else names[0]
 
 
 def _hash_of(settings: LineSettings) -> str:

@@ -21,5 +21,8 @@ def check(path: Path) -> list[Problem]:
         file = read_toml(path)
     except BadSettings as error:
         return [problem_of(error)]
+    if not file.document:
+        remedy = "as a station file it means the reference line; as a grade sheet it means nothing"
+        return [Problem(path, None, "is empty", remedy, warning=True)]
     is_sheet = bool(_ONLY_IN_SHEETS & file.document.keys())
     return (read_sheet(file) if is_sheet else read_station(file))[1]

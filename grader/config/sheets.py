@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from grader.config.shape import read_as, shape_faults
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
+from grader.domain.faults import Fault
+from grader.domain.shape import read_as, shape_faults
 from grader.errors import BadSettings
-from grader.grading.faults import MOST_OUTLETS, Fault, faults
+from grader.grading.faults import MOST_OUTLETS, faults
 from grader.grading.presets import preset_names, preset_path
 from grader.grading.sheet import Sheet
 
@@ -33,17 +35,29 @@ def is_file(path: Path) -> bool:
         return False
 
 
+class LoadedSheet(NamedTuple):
+    """A sheet that can be graded by, and what looks wrong in it all the same."""
+
+    sheet: Sheet
+    warnings: tuple[str, ...]
+
+
 def load_sheet(sheet: Path | str, *, variety: str | None = None) -> Sheet:
     """The sheet of a file or preset, for a variety if that is known: then it is sure to be `compiled`.
 
     Raises BadSettings, with line and remedy, for its first problem that is no warning.
     """
+    return load_sheet_for(sheet, variety=variety).sheet
+
+
+def load_sheet_for(sheet: Path | str, *, variety: str | None = None, outlets: int = MOST_OUTLETS) -> LoadedSheet:
+    """As `load_sheet`, for a line of so many outlets, with the sheet's warnings."""
     file = read_toml(sheet_path(sheet))
-    record, problems = read_sheet(file, variety=variety)
+    record, problems = read_sheet(file, variety=variety, outlets=outlets)
     error = first_error(problems)
     if error or record is None:
         raise error or BadSettings(file.path, "is not a grade sheet")
-    return record
+    return LoadedSheet(record, tuple(map(str, problems)))
 
 
 def check_sheet(sheet: Path | str, *, outlets: int = MOST_OUTLETS) -> list[Problem]:
@@ -58,6 +72,8 @@ def read_sheet(
     file: TomlFile, *, variety: str | None = None, outlets: int = MOST_OUTLETS
 ) -> tuple[Sheet | None, list[Problem]]:
     """The sheet, None where its shape is wrong, and every problem of it."""
+    if not file.document:
+        return None, file.problems([Fault((), "is empty", "begin with a copy of a preset")])
     found = shape_faults(file.document, Sheet)
     record: Sheet | None = None
     if not found:

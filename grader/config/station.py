@@ -5,23 +5,21 @@ Everything defaults to the reference line: a station file says only what is diff
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from grader.config.shape import read_as, shape_faults
 from grader.config.sheets import check_sheet, is_file, sheet_path
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
+from grader.domain.faults import Fault, dotted
+from grader.domain.faults import Path as Keys
 from grader.domain.installation import CameraPlace, Gates, Installation, Line, Scale, Spectrometer
+from grader.domain.plausible import MOST_LANES, document_faults, installation_faults
+from grader.domain.shape import read_as
 from grader.errors import BadSettings
-from grader.grading.faults import Fault
 
-MOST_LANES = 12
-_SLOWEST, _FASTEST, _LONGEST_MM = 0.1, 100.0, 100_000.0
-"""What a line can be, in cups per second and in length: with a misprint beyond it, a run would drain for ever."""
 LANE_PX = 150
 """Rows of the picture for one lane, at 0.8 mm a pixel."""
 
@@ -36,12 +34,14 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a station needs to start. sheet: a file, beside the station file unless absolute, or a preset's name."""
+    """All that a station needs to start. sheet: a file, beside the station file unless absolute, or a preset's name.
+    warnings: what a run does not use of the file."""
 
     installation: Installation
     sheet: str = DEFAULT_SHEET
     journal: Path = Path("journal.sqlite")
     devices: Devices = Devices()
+    warnings: tuple[str, ...] = ()
 
 
 class _StationFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +133,9 @@ def read_station(
 ) -> tuple[StationSettings | None, list[Problem]]:
     """The settings, None where their shape is wrong, and every problem of them."""
     document = _filled_up(file.document, wavelengths_nm)
-    found = shape_faults(document, _StationFile)
+    found = document_faults(document, _StationFile)
     if found:
-        return None, in_order(file.problems(found))
+        return None, in_order(file.problems(fault.named for fault in found))
     try:
         written = read_as(document, _StationFile)
     except msgspec.ValidationError as error:
@@ -155,8 +155,11 @@ def read_station(
         journal=file.path.parent / written.journal,
         devices=written.devices,
     )
-    problems = file.problems(_installation_faults(settings.installation))
-    sheet_problems = check_sheet(settings.sheet, outlets=max(1, written.gates.outlets))
+    problems = file.problems(fault.named for fault in installation_faults(settings.installation))
+    problems += file.problems(_run_faults(file.document, written))
+    warnings = tuple(str(problem) for problem in problems if problem.warning)
+    settings = msgspec.structs.replace(settings, warnings=warnings)
+    sheet_problems = check_sheet(settings.sheet, outlets=written.gates.outlets)
     if any(not problem.warning for problem in sheet_problems):
         problems += file.problems([Fault(("sheet",), f'sheet "{written.sheet}" cannot be used', "see its problems")])
     return settings, [*in_order(problems), *sheet_problems]
@@ -201,88 +204,50 @@ def _over(under: Any, above: Any) -> Any:
     return {**under, **{key: _over(under.get(key), value) for key, value in above.items()}}
 
 
-def _installation_faults(station: Installation) -> Iterator[Fault]:
-    line = station.line
-    if not 1 <= line.lanes <= MOST_LANES:
-        yield Fault(("line", "lanes"), f"{line.lanes} lanes", f"give 1 to {MOST_LANES}")
-        return  # everything below counts in lanes
-    for key in ("pulses_per_cup", "mm_per_pulse", "cups_per_second"):
-        if getattr(line, key) <= 0:
-            yield Fault(("line", key), f"{key} is {getattr(line, key)}", "give a number above 0")
-    if 0 < line.cups_per_second < _SLOWEST or line.cups_per_second > _FASTEST:
-        text = f"{line.cups_per_second:g} cups per second"
-        yield Fault(("line", "cups_per_second"), text, f"give the rated speed, {_SLOWEST:g} to {_FASTEST:g}")
-    if line.cups_per_chain is not None and line.cups_per_chain <= 0:
-        yield Fault(("line", "cups_per_chain"), "a chain without cups", "give the cups between two index marks")
-    if not station.cameras:
-        yield Fault(("cameras",), "there is no camera", "describe at least one, [cameras.top]")
-    for name, camera in station.cameras.items():
-        yield from _camera_faults(("cameras", name), camera, line)
-    for name, spectrometer in station.spectrometers.items():
-        yield from _spectrometer_faults(("spectrometers", name), spectrometer, station)
-    if station.scale:
-        yield from _scale_faults(station.scale, station)
-    yield from _gate_faults(station.gates, line)
+# -- what a run makes of the file --------------------------------------------------------------------------------------
+
+_USED = ("note", "sheet", "gates", "line.lanes", "line.cups_per_second", "line.pulses_per_cup", "line.mm_per_pulse")
+"""Tables and keys that a run takes from the file, as long as it is always the simulated line that runs."""
 
 
-def _camera_faults(path: tuple[str, ...], camera: CameraPlace, line: Line) -> Iterator[Fault]:
-    for key in ("width_px", "height_px", "mm_per_px", "lane_pitch_px", "pulses_per_frame"):
-        if getattr(camera, key) <= 0:
-            yield Fault((*path, key), f"{key} is {getattr(camera, key)}", "give a number above 0")
-            return
-    if camera.lens_above_mm is not None and camera.lens_above_mm <= 0:
-        yield Fault((*path, "lens_above_mm"), "the lens is not above the belt", "give its height in mm")
-    if len(set(camera.bands)) < len(camera.bands) or not {"blue", "green", "red"} <= set(camera.bands):
-        yield Fault(
-            (*path, "bands"), "the bands lack a colour or repeat one", 'give "blue", "green", "red", others after'
-        )
-    centres_px = [camera.cup_zero_px[1] + lane * camera.lane_pitch_px for lane in (0, line.lanes - 1)]
-    if not all(0.0 <= centre < camera.height_px for centre in centres_px):
-        text = f"the cups of {line.lanes} lanes lie at {centres_px[0]:g} to {centres_px[1]:g} px, outside the picture"
-        yield Fault((*path, "height_px"), text, "correct height_px, cup_zero_px or lane_pitch_px")
-    if camera.pulses_per_frame * line.mm_per_pulse / camera.mm_per_px >= camera.width_px:
-        yield Fault((*path, "pulses_per_frame"), "a cup can pass between two frames", "trigger more often")
+def _run_faults(document: Mapping[str, Any], written: _StationFile) -> Iterator[Fault]:
+    """What a run would refuse, and, as warnings, what it would not use. Silence would be taken for consent."""
+    if written.devices.board_port:
+        text = f"there is no driver of a real camera yet: a run refuses the gate board at {written.devices.board_port}"
+        yield Fault(("devices", "board_port"), text, "leave it out to run the simulated line", warning=True)
+        return
+    reference = read_as(_filled_up({"line": {"lanes": written.line.lanes}}, (0.0,)), _StationFile)
+    yield from _other_cups(written.line, reference.line)
+    simulated = msgspec.to_builtins(reference)
+    unused: dict[Keys, list[str]] = {}
+    for path, value in _entries(document):
+        if dotted(path) not in _USED and path[0] not in _USED and value != _at(simulated, path):
+            unused.setdefault(path[:-1], []).append(str(path[-1]))
+    for table, keys in unused.items():
+        names = ", ".join(dotted((*table, key)) for key in keys)
+        text = f"a run is always the simulated line at present, which does not use {names}"
+        yield Fault((*table, keys[0]), text, "leave it out: it changes nothing", warning=True)
 
 
-def _spectrometer_faults(path: tuple[str, ...], spectrometer: Spectrometer, station: Installation) -> Iterator[Fault]:
-    for index, lane in enumerate(spectrometer.lanes):
-        if not 0 <= lane < station.line.lanes:
-            yield Fault(
-                (*path, "lanes", index), f"there is no lane {lane}", f"lanes run from 0 to {station.line.lanes - 1}"
-            )
-    wavelengths = spectrometer.wavelengths_nm
-    if not wavelengths or any(b <= a for a, b in pairwise(wavelengths)):
-        yield Fault((*path, "wavelengths_nm"), "wavelengths do not rise", "give one per channel, rising")
-    yield from _before_decision(path, "spectrometer", spectrometer.position_mm, station.gates)
+def _other_cups(line: Line, simulated: Line) -> Iterator[Fault]:
+    for key in ("pulses_per_cup", "mm_per_pulse"):
+        value, only = getattr(line, key), getattr(simulated, key)
+        if value != only:
+            text = f"line.{key}: {value:g}, and a run is always the simulated line at present"
+            yield Fault(("line", key), text, f"it has {only:g}: leave the key out")
 
 
-def _scale_faults(scale: Scale, station: Installation) -> Iterator[Fault]:
-    for key in ("zero_counts", "g_per_count"):
-        values = getattr(scale, key)
-        if values is not None and len(values) != station.line.lanes:
-            yield Fault(("scale", key), f"{len(values)} values for {station.line.lanes} lanes", "give one per lane")
-    yield from _before_decision(("scale",), "scale", scale.position_mm, station.gates)
+def _entries(table: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every key of a document that is no table, with its path."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _entries(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
-def _before_decision(path: tuple[str, ...], what: str, position_mm: float, gates: Gates) -> Iterator[Fault]:
-    if position_mm >= gates.decision_mm:
-        text = f"the {what} at {position_mm:g} mm lies behind the decision at {gates.decision_mm:g} mm"
-        yield Fault((*path, "position_mm"), text, "decide later, or its readings never count")
-
-
-def _gate_faults(gates: Gates, line: Line) -> Iterator[Fault]:
-    if not 1 <= gates.outlets <= 100:
-        yield Fault(("gates", "outlets"), f"{gates.outlets} outlets", "give 1 or more")
-    for key in ("lead_pulses", "opening_ms", "closing_ms"):
-        if getattr(gates, key) < 0:
-            yield Fault(("gates", key), f"{key} is {getattr(gates, key)}", "give 0 or more")
-    if gates.pitch_mm <= 0:
-        yield Fault(("gates", "pitch_mm"), "gates stand in one place", "give the distance between two gates")
-    if (last_mm := gates.position_mm(max(gates.outlets, 1))) > _LONGEST_MM:
-        text = f"the last gate stands at {last_mm:g} mm"
-        yield Fault(("gates", "first_mm"), text, f"a line is {_LONGEST_MM / 1000:g} m long at most: first_mm, pitch_mm")
-    if line.mm_per_pulse > 0:
-        left_pulses = (gates.first_mm - gates.decision_mm) / line.mm_per_pulse
-        if left_pulses <= gates.lead_pulses:
-            text = f"from decision to first gate are {left_pulses:g} pulses, the lead is {gates.lead_pulses}"
-            yield Fault(("gates", "first_mm"), text, "decide earlier, or move the gate")
+def _at(document: Any, path: Keys) -> Any:
+    """What stands there, a list of it as TOML gives it; None where nothing does."""
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return list(document) if isinstance(document, tuple) else document

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grader.config.toml_lines import line_of, lines_by_path
+from grader.domain.faults import Fault
 from grader.errors import BadSettings
-from grader.grading.faults import Fault
 
 MOST_BYTES = 1_000_000
 """Of a settings file; a sheet is a few kilobytes."""

@@ -6,9 +6,13 @@ Positions along the belt count from cup zero: the centre of cup 0 at pulse 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+COLOURS = ("blue", "green", "red")
+"""The bands of an ordinary picture; a camera may have further ones."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +114,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     gates: Gates = Gates()
     lots: tuple[LotMark, ...] = ()
     artefacts: tuple[ArtefactMark, ...] = ()
+
+
+def usual_camera(names: Sequence[str]) -> str:
+    """The camera that fruit are graded by: the one above the belt, "top", else the first that is described."""
+    return "top" if "top" in names else names[0]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from grader.domain.faults import Fault, Path, did_you_mean
 from grader.domain.fruit import QUANTITIES
-from grader.grading.sheet import Bounds, GradeClass, Limit, Needs, OneOf, Rule, Sheet, SizeBand, quantities_in
+from grader.grading.sheet import Bounds, GradeClass, Limit, Needs, OneOf, Rule, Sheet, SizeBand, Sizes, quantities_in
 from grader.grading.steps import band_steps, table_step
 
 MOST_OUTLETS = 8
@@ -20,26 +21,6 @@ MOST_WEIGHT = 20
 
 _MOST_NAMES = 100
 """Classes, size bands or products of one sheet: their numbers are one byte."""
-
-Path = tuple[str | int, ...]
-
-
-class Fault(NamedTuple):
-    """path: where in the sheet, keys and indices from the top. warning: it can be graded all the same."""
-
-    path: Path
-    text: str
-    remedy: str
-    warning: bool = False
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean "classes"?`, or what there is to choose from."""
-    known = list(known)
-    close = get_close_matches(word, known, n=1)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"there are: {', '.join(known[:20])}" if known else "there is none to choose from"
 
 
 def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTLETS) -> list[Fault]:
@@ -59,7 +40,7 @@ def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTL
         *_product_faults(sheet, outlets),
     ]
     # What reads the sheet as a whole only speaks when its parts are sound.
-    return found if any(not fault.warning for fault in found) else [*found, *_order_faults(sheet)]
+    return found if any(not fault.warning for fault in found) else [*found, *_order_faults(sheet), *_unpacked(sheet)]
 
 
 def _crowds(sheet: Sheet) -> Iterator[Fault]:
@@ -87,13 +68,8 @@ def _variety_faults(sheet: Sheet, variety: str | None) -> Iterator[Fault]:
     if not _uses_groups(sheet) or sheet.group_of(variety):
         return
     if variety:
-        named = next((name for names in sheet.groups.values() for name in get_close_matches(variety, names, n=1)), "")
-        remedy = 'set `group = "..."` at the top of the sheet'
-        yield Fault(
-            ("variety",),
-            f'variety "{variety}" is in no colour group',
-            f'did you mean "{named}"? if not, {remedy}' if named else remedy,
-        )
+        text = f'variety "{variety}" is in no colour group'
+        yield Fault(("variety",), text, _another_variety(sheet, variety, came_with_lot=variety != sheet.variety))
     else:
         yield Fault(
             ("groups",),
@@ -101,6 +77,15 @@ def _variety_faults(sheet: Sheet, variety: str | None) -> Iterator[Fault]:
             'set `variety = "..."`, or give the lot a variety',
             warning=may_wait,
         )
+
+
+def _another_variety(sheet: Sheet, variety: str, *, came_with_lot: bool) -> str:
+    """What to do about a variety of no group. One that came with the lot is no fault of the sheet, perhaps a preset."""
+    known = did_you_mean(variety, [name for names in sheet.groups.values() for name in names])
+    otherwise = f'set `group = "..."` at the top of {"a copy of the sheet" if came_with_lot else "the sheet"}'
+    if came_with_lot:
+        otherwise = f"give the lot another (--variety), or {otherwise}"
+    return f"{known} if not, {otherwise}" if known.endswith("?") else f"{known}; or {otherwise}"
 
 
 def _uses_groups(sheet: Sheet) -> bool:
@@ -315,7 +300,8 @@ def _outlet_faults(
     for index, (outlet, weight) in enumerate(weights.items()):
         where = (*path, str(outlet) if isinstance(given, dict) else index)
         if not 1 <= outlet <= outlets:
-            yield Fault(where, f"there is no outlet {outlet}", f"outlets run from 1 to {outlets}")
+            run = f"outlets run from 1 to {outlets}" if outlets > 1 else "the line has outlet 1 alone"
+            yield Fault(where, f"there is no outlet {outlet}", run)
         if not 1 <= weight <= MOST_WEIGHT:
             yield Fault(where, f"weight {weight} of outlet {outlet}", f"give a whole number from 1 to {MOST_WEIGHT}")
 
@@ -343,6 +329,48 @@ def _order_faults(sheet: Sheet) -> Iterator[Fault]:
                         "better classes come first: check both numbers",
                         warning=True,
                     )
+
+
+def _unpacked(sheet: Sheet) -> Iterator[Fault]:
+    """Sizes of a class that no product takes, though its limits let fruit have them: one warning a class.
+
+    A class without any product has its own warning; a product without sizes takes all there are.
+    """
+    if sheet.sizes is None:
+        return
+    spans = list(_size_spans(sheet.sizes))
+    for index, grade in enumerate(sheet.classes):
+        packed = [product.sizes for product in sheet.products if grade.name in product.classes]
+        if not packed or None in packed:
+            continue
+        taken = {name for names in packed for name in names or ()}
+        least, most = _limits_of(sheet, grade, sheet.sizes.by)
+        left = [name for name, first, last in spans if name not in taken and first <= most and least <= last]
+        if left:
+            text = f'no product takes "{grade.name}" of {", ".join(left)}: its fruit goes to the default outlet'
+            yield Fault(("classes", index), text, "name the sizes in a product, or leave them on purpose", warning=True)
+
+
+def _size_spans(sizes: Sizes) -> Iterator[tuple[str, float, float]]:
+    """Name, first and last step of every size, and of what is too small or too large for any."""
+    step, unit = table_step((sizes.by,)), QUANTITIES[sizes.by].unit
+    spans = [(band.name, *band_steps(band.from_, band.to, band.below, step)) for band in sizes.bands]
+    yield from spans
+    least, most = min(first for _, first, _ in spans), max(last for _, _, last in spans)
+    if least > -math.inf:
+        yield f"less than {least * step:g} {unit}", -math.inf, least - 1
+    if most < math.inf:
+        yield f"more than {most * step:g} {unit}", most + 1, math.inf
+
+
+def _limits_of(sheet: Sheet, grade: GradeClass, quantity: str) -> tuple[float, float]:
+    """First and last step that every fruit of a class has for certain; infinite where some may go further."""
+    limits = [needs.limits[quantity] for needs in (sheet.minimum, grade) if quantity in needs.limits]
+    sure = [limit for limit in limits if limit.is_checked and not limit.only and not limit.unless]
+    step = table_step((quantity,))
+    least = [band_steps(limit.min, None, None, step)[0] for limit in sure if not isinstance(limit.min, dict)]
+    most = [band_steps(None, limit.max, None, step)[1] for limit in sure if not isinstance(limit.max, dict)]
+    return max(least, default=-math.inf), min(most, default=math.inf)
 
 
 def _keeps(grade: GradeClass, better: GradeClass) -> bool:

@@ -234,6 +234,13 @@ def test_check_names_file_and_row_of_what_is_no_number(copied: Path) -> None:
     assert "weights.csv:3: " in said.out and "mass_g" in said.out, said.out
 
 
+def test_check_of_what_is_not_there_is_one_line_with_its_remedy(tmp_path: Path) -> None:
+    for nowhere in (tmp_path / "nowhere", tmp_path / "nowhere.toml", tmp_path / "nowhere" / "recording.toml"):
+        said = grader("check", nowhere)
+        assert said.status == 1 and said.out.count("\n") == 1, said
+        assert str(nowhere) in said.out and "(check the path)" in said.out, said
+
+
 # What goes wrong is said in a sentence
 
 
@@ -271,13 +278,41 @@ def test_a_recording_that_cannot_be_read_is_one_sentence(
     _assert_one_sentence(said, 1, str(copied / named))
 
 
+@pytest.mark.parametrize("bands", ['["nir"]', '["red", "nir"]'])
+def test_a_recording_without_colours_is_refused_by_check_and_replay_alike(
+    copied: Path, tmp_path: Path, bands: str
+) -> None:
+    text = (copied / "recording.toml").read_text()
+    (copied / "recording.toml").write_text(text.replace('["blue", "green", "red"]', bands, 1))
+    named = f"{copied / 'recording.toml'}:{text[: text.index('bands =')].count(chr(10)) + 1}: cameras.top.bands: "
+    assert named in grader("check", copied).out
+    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, named)
+
+
+def test_a_sheet_that_sends_to_outlets_that_the_recorded_line_lacks_is_refused(copied: Path, tmp_path: Path) -> None:
+    with (copied / "recording.toml").open("a") as manifest:
+        manifest.write("\n[gates]\noutlets = 1\n")
+    said = grader("replay", copied, "--out", tmp_path / "out")
+    _assert_one_sentence(said, 1, f"{preset_path('house_default')}:")
+    assert "there is no outlet 2 (the line has outlet 1 alone)" in said.err, said
+
+
+def test_a_replay_shows_what_looks_wrong_in_its_sheet(copied: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.toml"
+    text = preset_path("house_default").read_text()
+    sheet.write_text(text.replace('["75-80", "70-75"]', '["75-80"]'))
+    said = grader("replay", copied, "--out", tmp_path / "out", "--sheet", sheet)
+    assert said.status == 0 and f"! {sheet}:" in said.err, said
+    assert 'no product takes "Premium" of 70-75: its fruit goes to the default outlet' in said.err, said
+
+
 def test_a_recording_without_a_camera_is_one_sentence(copied: Path, tmp_path: Path) -> None:
     text = (copied / "recording.toml").read_text()
     start = text.index("[cameras.top]")
     end = text.index("\n[", start)
     (copied / "recording.toml").write_text(text[:start] + text[end:])
     (copied / "frames.csv").write_text("camera,sequence,pulse,t_ns,file\n")
-    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, "cameras: is empty")
+    _assert_one_sentence(grader("replay", copied, "--out", tmp_path / "out"), 1, "cameras: there is no camera")
 
 
 def test_a_replay_that_finds_no_fruit_says_so(copied: Path, tmp_path: Path) -> None:
@@ -349,6 +384,14 @@ def test_a_headless_run_sorts_every_fruit_where_it_was_sent(tmp_path: Path) -> N
     assert said.status == 0, said
     assert "批次 lot-1" in said.out
     _assert_books_agree(tmp_path)
+
+
+def test_a_run_says_what_it_does_not_use_of_its_station_file(tmp_path: Path) -> None:
+    station = tmp_path / "station.toml"
+    station.write_text("[line]\nlanes = 1\nfirst_cup = 100\n")
+    said = grader("run", "--headless", "--minutes", 0.05, "--station", station, "--out", tmp_path / "out")
+    assert said.status == 0, said
+    assert f"! {station}:3: warning: " in said.err and "does not use line.first_cup" in said.err, said
 
 
 def test_ctrl_c_drains_closes_the_gates_and_prints_the_lot(tmp_path: Path) -> None:

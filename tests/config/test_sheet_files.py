@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.config import check, load_sheet, sheet_path
+from grader.config.sheets import load_sheet_for
 from grader.errors import BadSettings
 from grader.grading.compiled import compiled
 from grader.grading.presets import load_preset, preset_names, preset_path
@@ -146,6 +147,53 @@ def test_a_lower_class_that_is_stricter_is_a_warning_and_loads(tmp_path: Path) -
 def test_a_class_without_product_is_a_warning(tmp_path: Path) -> None:
     (problem,) = found(tmp_path, ('["Red", "Any"]', '["Red"]'))
     assert problem[0] == 13 and problem[1].startswith('warning: no product takes class "Any"')
+
+
+def test_sizes_of_a_class_that_no_product_takes_are_one_warning_a_class(tmp_path: Path) -> None:
+    some = found(tmp_path, ("outlets = [1, 2]", 'sizes = ["large"]\noutlets = [1, 2]'))
+    left = "of small, less than 60 mm: its fruit goes to the default outlet"
+    assert [(line, text.split(" (")[0]) for line, text in some] == [
+        (7, f'warning: no product takes "Red" {left}'),
+        (13, f'warning: no product takes "Any" {left}'),
+    ]
+
+
+def test_sizes_that_the_limits_of_a_class_keep_out_need_no_product(tmp_path: Path) -> None:
+    kept_out = ("[classes.limits]\nblush", "[classes.limits]\ndiameter_mm = { min = 75 }\nblush")
+    (problem,) = found(tmp_path, kept_out, ("outlets = [1, 2]", 'sizes = ["large"]\noutlets = [1, 2]'))
+    assert problem[0] == 14 and '"Any"' in problem[1]
+
+
+def test_fruit_of_no_size_are_missed_only_where_products_name_sizes(tmp_path: Path) -> None:
+    closed = ("from = 75 }", "from = 75, to = 90 }")
+    assert found(tmp_path, closed) == []
+    red, _ = found(tmp_path, closed, ("outlets = [1, 2]", 'sizes = ["large", "small"]\noutlets = [1, 2]'))
+    assert 'takes "Red" of less than 60 mm, more than 90 mm' in red[1]
+
+
+def test_a_sheet_is_loaded_for_the_outlets_of_its_line_and_with_its_warnings(tmp_path: Path) -> None:
+    found(tmp_path, ("max = 100", "max = 40"))
+    sheet, warnings = load_sheet_for(tmp_path / "sheet.toml", outlets=2)
+    assert sheet.name == "Shop" and len(warnings) == 1 and "is stricter" in warnings[0]
+    with pytest.raises(BadSettings, match=r"sheet\.toml:28: there is no outlet 2 \(the line has outlet 1 alone\)"):
+        load_sheet_for(tmp_path / "sheet.toml", outlets=1)
+
+
+def test_a_variety_that_came_with_the_lot_is_to_be_changed_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as unknown:
+        load_sheet("eu_apples", variety="Foo")
+    assert "there are: Red Delicious, " in unknown.value.remedy and "give the lot another (--variety)" in str(unknown)
+    with pytest.raises(BadSettings, match=r'did you mean "Fuji"\? if not, give the lot another'):
+        load_sheet("eu_apples", variety="Fujy")
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text("# nothing yet\n")
+    (problem,) = check(path)
+    assert problem.warning and problem.text == "is empty"
+    with pytest.raises(BadSettings, match="is empty"):
+        load_sheet(path)
 
 
 def test_one_fruit_in_two_products_is_an_error(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_sheet_is_found_beside_its_station_file(tmp_path: Path) -> None:
 def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
     problems = check(station_file(tmp_path, "[cameras.left]\nwidth_px = 640\n"))
     assert {problem.line for problem in problems} == {1}
-    assert '"height_px" is missing' in {problem.text for problem in problems}
+    assert 'cameras.left.height_px: "height_px" is missing' in {problem.text for problem in problems}
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,18 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
     [
         ("[line]\nlane = 4", 2, 'unknown key "lane" (did you mean "lanes"?)'),
         ("\n[gates]\nopening_s = 1", 3, 'unknown key "opening_s"'),
-        ("[line]\nlanes = 13", 2, "13 lanes (give 1 to 12)"),
+        ("[line]\nlanes = 13", 2, "line.lanes: 13 is not possible (a station has 1 to 12 lanes)"),
         ("[line]\nlanes = true", 2, "true cannot stand here (give a whole number)"),
-        ("[line]\nlanes = 0", 2, "0 lanes"),
-        ("[line]\ncups_per_second = 0", 2, "give a number above 0"),
+        ("[line]\nlanes = 0", 2, "line.lanes: 0 is not possible"),
+        ("[line]\ncups_per_second = 0", 2, "give the rated speed, 0.1 to 100"),
         ("[line]\ncups_per_second = 1e-300", 2, "give the rated speed, 0.1 to 100"),
         ("[gates]\nfirst_mm = 1e18", 2, "a line is 100 m long at most"),
-        ("[gates]\npitch_mm = 1e18", 1, "a line is 100 m long at most"),
+        ("[gates]\npitch_mm = 1e18", 2, "give the distance between two gates"),
         ("line = 3", 1, "give a table"),
         ("[cameras]", 1, "there is no camera"),
         ("[cameras.top]\nheight_px = 400", 2, "outside the picture"),
-        ("[cameras.top]\nbands = ['red']", 2, "lack a colour"),
+        ("[gates]\npitch_mm = 90e3", 2, "a line is 100 m long at most"),
+        ("[cameras.top]\nbands = ['red', 'blue']", 2, "lack a colour"),
         ("[cameras.top]\ntransfer = 'gamma'", 2, 'is not one of "linear", "srgb" (there are: linear, srgb)'),
         ("[cameras.top]\ncup_zero_px = [1]", 2, "1 values (give 2)"),
         ("[cameras.top]\npulses_per_frame = 5000", 2, "a cup can pass between two frames"),
@@ -115,20 +116,65 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
         ("[spectrometers.main]\nwavelengths_nm = [2, 1]", 2, "wavelengths do not rise"),
         ("[spectrometers.main]", 1, '"wavelengths_nm" is missing'),
         ("[scale]\nposition_mm = 1500", 2, "behind the decision"),
-        ("[scale]\nzero_counts = [0, 0]", 2, "2 values for 4 lanes"),
+        ("[scale]\nzero_counts = [0, 0]\ng_per_count = [1, 1, 1, 1]", 2, "2 values for 4 lanes (give one per lane)"),
         ("[gates]\nfirst_mm = 1550", 2, "the lead is 60"),
-        ("[gates]\nopening_ms = -1", 2, "give 0 or more"),
+        ("[gates]\nopening_ms = -1", 2, "give the gate's opening time, 0 to 1000 ms"),
         ("[devices]\nboard_port = 3", 2, "give text"),
         ("\nsheet = 'none'", 2, 'sheet "none" cannot be used'),
     ],
 )
 def test_a_mistake_is_named_on_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = station_file(tmp_path, text)
-    problem = check(path)[0]
+    problem = next(problem for problem in check(path) if not problem.warning)
     assert problem.line == line and words in str(problem) and problem.remedy
     with pytest.raises(BadSettings) as error:
         load_station(path)
     assert error.value.row == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("\nfruit = 'kiwifruit'", 2, "does not use fruit ("),
+        ("variety = 'Gala'\njournal = 'data/x.sqlite'", 1, "does not use variety, journal"),
+        ("[line]\nfirst_cup = 100", 2, "does not use line.first_cup"),
+        ("[line]\ncups_per_chain = 240", 2, "does not use line.cups_per_chain"),
+        ("[cameras.top]\nwidth_px = 1280\nmm_per_px = 0.9", 3, "does not use cameras.top.mm_per_px ("),
+        ("[scale]\nposition_mm = 1100", 2, "does not use scale.position_mm"),
+        ("[spectrometers.main]\nwavelengths_nm = [700, 710]", 2, "does not use spectrometers.main.wavelengths_nm"),
+        ("[devices]\nboard_port = '/dev/ttyUSB0'", 2, "there is no driver of a real camera yet"),
+    ],
+)
+def test_what_a_run_does_not_use_is_a_warning_on_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    path = station_file(tmp_path, text)
+    (problem,) = check(path)
+    assert problem.warning and problem.line == line and words in str(problem)
+    assert load_station(path).warnings == (str(problem),)
+
+
+def test_what_a_run_uses_or_has_anyway_is_no_warning(tmp_path: Path) -> None:
+    text = """
+        note = "the north line"
+        sheet = "eu_kiwifruit"
+        variety = "Fuji"
+        [line]
+        lanes = 2
+        cups_per_second = 10
+        pulses_per_cup = 96
+        mm_per_pulse = 1
+        [cameras.top]
+        cup_zero_px = [0, 80]
+        [gates]
+        pitch_mm = 700
+        opening_ms = 25
+    """
+    assert check(station_file(tmp_path, text)) == []
+
+
+@pytest.mark.parametrize("text", ["[line]\npulses_per_cup = 100", "[line]\nmm_per_pulse = 0.9"])
+def test_cups_that_a_run_cannot_have_are_named_before_it_starts(tmp_path: Path, text: str) -> None:
+    (problem,) = check(station_file(tmp_path, text))
+    assert problem.line == 2 and not problem.warning and "always the simulated line" in problem.text
 
 
 VALUES: list[Any] = [
@@ -142,6 +188,7 @@ VALUES: list[Any] = [
     "{}",
     "[1, 2]",
     "99999999999999999999",
+    "0x" + "f" * 5000,
     "1979-05-27",
 ]
 PLACES = [

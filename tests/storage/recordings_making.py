@@ -18,12 +18,13 @@ TOP, SIDE = "top", "side"
 
 
 def installation() -> Installation:
-    """Pictures of 40 x 33 px: odd on purpose, and not a whole number of the codec's 32 rows."""
+    """Pictures of 40 x 33 px: odd on purpose, and not a whole number of the codec's 32 rows. Coarse, so that
+    a lane and a cup have the room that fruit need."""
     top = CameraPlace(
         width_px=40,
         height_px=33,
         bands=("blue", "green", "red"),
-        mm_per_px=0.8,
+        mm_per_px=3.0,
         cup_zero_px=(0.0, 8.0),
         lane_pitch_px=15.0,
         pulses_per_frame=48,
@@ -32,7 +33,7 @@ def installation() -> Installation:
         width_px=24,
         height_px=70,
         bands=("red", "nir", "green", "blue"),
-        mm_per_px=0.8,
+        mm_per_px=3.0,
         cup_zero_px=(0.5, 8.25),
         lane_pitch_px=15.5,
         pulses_per_frame=48,

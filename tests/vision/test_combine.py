@@ -115,6 +115,16 @@ def test_without_a_stated_turn_views_are_taken_one_by_one() -> None:
     assert np.isnan(found.skin_seen[0])
 
 
+@pytest.mark.parametrize("turn_deg_per_pulse", [0.01, -0.01, 5.0, -5.0])
+def test_the_slowest_and_the_fastest_turn_that_can_be_stated_measure(turn_deg_per_pulse: float) -> None:
+    turn_deg = turn_deg_per_pulse * bodies.PULSES_PER_FRAME
+    seen = bodies.passage(bodies.ellipsoid(80, 80, 70), bodies.axis(10, 77.0), turn_deg)
+
+    found = of(seen, turn_deg_per_pulse=turn_deg_per_pulse)
+
+    assert found.diameter_mm[0] == pytest.approx(80.0, abs=1.0)
+
+
 def test_every_view_counts_alike_for_colour_where_the_turn_is_not_stated() -> None:
     seen = bodies.passage(bodies.ellipsoid(80, 80, 70), bodies.axis(0, 0.0), 0.0, lens_mm=None)
     seen.views[0, ::2, VIEW_COLUMNS["blush_weight"]] = 0.75

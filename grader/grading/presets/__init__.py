@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from grader.domain.faults import did_you_mean
 from grader.errors import BadSettings
-from grader.grading.faults import did_you_mean
 from grader.grading.sheet import Sheet
 
 _FOLDER = Path(__file__).parent

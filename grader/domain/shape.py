@@ -10,12 +10,12 @@ import datetime
 import math
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-from grader.grading.faults import Fault, Path, did_you_mean
+from grader.domain.faults import Fault, Path, did_you_mean
 
 T = TypeVar("T")
 
@@ -55,10 +55,12 @@ def _faults(value: Any, kind: inspect.Type, path: Path) -> Iterator[Fault]:
 
 
 def _misfit(value: Any, kind: inspect.Type, path: Path) -> Fault:
+    if isinstance(kind, inspect.UnionType):  # one of fixed words, or left out
+        kind = next((each for each in kind.types if isinstance(each, inspect.LiteralType)), kind)
     if isinstance(kind, inspect.LiteralType) and isinstance(value, str):
         words = [str(word) for word in kind.values]
-        return Fault(path, f"{_shown(value)} is not {_words(kind)}", did_you_mean(value, words))
-    return Fault(path, f"{_shown(value)} cannot stand here", f"give {_words(kind)}")
+        return Fault(path, f"{shown(value)} is not {_words(kind)}", did_you_mean(value, words))
+    return Fault(path, f"{shown(value)} cannot stand here", f"give {_words(kind)}")
 
 
 def _record_faults(value: dict[str, Any], kind: inspect.StructType, path: Path) -> Iterator[Fault]:
@@ -72,7 +74,7 @@ def _record_faults(value: dict[str, Any], kind: inspect.StructType, path: Path) 
             misspelt.update(get_close_matches(key, fields, n=1))
     for name, field in fields.items():
         if field.required and name not in value and name not in misspelt:
-            yield Fault(path, f'"{name}" is missing', f"add {name}: {_words(field.type)}")
+            yield Fault((*path, name), f'"{name}" is missing', f"add {name}: {_words(field.type)}")
 
 
 def _key_faults(key: str, kind: inspect.Type, path: Path) -> Iterator[Fault]:
@@ -96,8 +98,7 @@ def _looks_like(value: Any, kind: inspect.Type) -> bool:
         case inspect.IntType():
             return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_INTEGER
         case inspect.FloatType():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return number and abs(value) < _MOST_INTEGER and math.isfinite(value)
+            return is_number(value)
         case inspect.StrType():
             return isinstance(value, str)
         case inspect.DateType():
@@ -105,6 +106,13 @@ def _looks_like(value: Any, kind: inspect.Type) -> bool:
         case inspect.NoneType():
             return value is None
     raise TypeError(f"settings have no place for {kind}")
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a setting can have this value: finite, and of no more digits than a machine has."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < _MOST_INTEGER and math.isfinite(value)
 
 
 def _words(kind: inspect.Type) -> str:
@@ -131,10 +139,13 @@ def _words(kind: inspect.Type) -> str:
     return "text"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a message names it, cut where it is long."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= _MOST_INTEGER:  # Python itself refuses to write out the longest
+        return "a number of too many digits"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
