@@ -16,17 +16,20 @@ import numpy as np
 import pytest
 import recordings_making as making
 
+from grader.domain.frames import Frame
 from grader.errors import BadRecording
 from grader.storage.recordings import (
     PackedWriter,
     Problem,
     convert,
+    new_recording,
     open_recording,
     read_truth,
     recording_sha256,
     validate,
 )
 from grader.storage.recordings.chunks import MAGIC, chunk_header
+from grader.units import HostNs, Pulse
 
 
 @pytest.fixture
@@ -328,6 +331,31 @@ def test_a_pipe_in_the_place_of_a_recording_does_not_hang(tmp_path: Path) -> Non
         open_recording(tmp_path / "nothing")
 
 
+def test_a_file_that_is_no_recording_is_said_to_be_none(tmp_path: Path) -> None:
+    table = tmp_path / "fruit.csv"
+    table.write_text("lane,cup\n0,1\n" * 99)
+    with pytest.raises(BadRecording, match=r"is no recording .*folder"):
+        open_recording(table)
+    assert [problem.text for problem in validate(table)] == ["is no recording"]
+
+
+@pytest.mark.parametrize("part", ["recording.toml", "frames.csv", "truth.csv"])
+def test_who_names_a_part_of_a_recording_is_told_its_folder(line: Path, part: str) -> None:
+    with pytest.raises(BadRecording, match="is a part of a recording") as caught:
+        open_recording(line / part)
+    assert str(line) in caught.value.remedy
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_recording_without_a_picture_says_so(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / ("line.packed" if packed else "line")
+    with new_recording(path, making.installation()):
+        pass
+    (warning,) = open_recording(path).warnings
+    assert "frames.csv: there is no picture" in warning
+    assert [problem.text for problem in validate(path)] == ["there is no picture"]
+
+
 def numbers(path: Path) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """(camera, sequence) of the frames that come whole, and of all."""
     whole, every = [], []
@@ -367,8 +395,22 @@ def test_a_packed_file_cut_anywhere_gives_back_all_whole_frames(tmp_path: Path) 
                 open_recording(cut)
             continue
         assert numbers(cut)[0] == every[: sum(end <= at for end in ends)], at
-        if at not in [i for i in range(len(data)) if data.startswith(MAGIC, i)]:
-            assert open_recording(cut).warnings, at
+        assert any("has no end" in warning for warning in open_recording(cut).warnings), at
+
+
+def test_a_copy_of_what_was_cut_does_not_pass_for_whole(tmp_path: Path) -> None:
+    path, cut = making.packed(tmp_path / "line.packed"), tmp_path / "cut.packed"
+    cut.write_bytes(path.read_bytes()[: frame_ends(path)[2]])
+    said = convert(cut, tmp_path / "copy.packed")
+    assert any("has no end" in warning for warning in said)
+    assert any("has no end" in problem.text for problem in validate(tmp_path / "copy.packed"))
+
+
+def test_a_packed_recording_whose_writing_failed_has_no_end(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no camera"), PackedWriter(tmp_path / "a.packed", making.installation()) as a:
+        making.fill(a)
+        a.write_frame(Frame("nowhere", 5, Pulse(0), HostNs(0), None))
+    assert any("has no end" in warning for warning in open_recording(tmp_path / "a.packed").warnings)
 
 
 def test_frames_can_be_read_while_the_writer_is_still_at_work(tmp_path: Path) -> None:
@@ -377,7 +419,8 @@ def test_frames_can_be_read_while_the_writer_is_still_at_work(tmp_path: Path) ->
         for number in range(3):
             writer.write_frame(making.frame(making.TOP, number))
             assert numbers(tmp_path / "line.packed")[0] == [(making.TOP, at) for at in range(number + 1)]
-            assert open_recording(tmp_path / "line.packed").warnings == ()
+            (warning,) = open_recording(tmp_path / "line.packed").warnings
+            assert "being written still" in warning
 
 
 def test_damage_inside_a_packed_file_costs_one_chunk_only(tmp_path: Path) -> None:
@@ -430,6 +473,17 @@ def test_huge_and_impossible_claims_of_a_packed_frame_are_damage(tmp_path: Path,
     assert frame.pixels is None and frame.damage
     convert(path, tmp_path / "back")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "line.packed"]
+
+
+def test_packed_pixels_of_other_bands_than_their_camera_are_refused_by_name_and_row(tmp_path: Path) -> None:
+    path = making.packed(tmp_path / "line.packed", n_frames=2)
+    data = path.read_bytes()
+    manifest = data[data.index(b"format = 1") : data.index(MAGIC, 1)]
+    other = manifest.replace(b'bands = ["blue", "green", "red"]', b'bands = ["blue", "green", "red", "nir"]')
+    path.write_bytes(chunk(b"META", other) + data[data.index(MAGIC, 1) :])
+    with pytest.raises(BadRecording, match=r"frames\.csv:2: a picture of 3 bands.*blue, green, red, nir"):
+        convert(path, tmp_path / "back")
+    assert any("wrong size: 40 x 33 x 3" in problem.text for problem in validate(path))
 
 
 @pytest.mark.parametrize(
