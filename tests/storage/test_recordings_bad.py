@@ -174,6 +174,58 @@ def test_a_row_that_cannot_be_placed_is_refused_by_file_and_row(line: Path, tabl
     assert [(problem.file, problem.row) for problem in found] == [(line / table, row)]
 
 
+FOREIGN_FORMS = [
+    (lambda text: text.replace(",", ";").encode(), "is separated by semicolons"),
+    (lambda text: text.replace(",", "\t").encode(), "is separated by tabs"),
+    (lambda text: b'\xef\xbb\xbf"' + text.replace(",", '";"').encode(), "is separated by semicolons"),
+    (lambda text: text.encode("utf-16"), "is UTF-16"),
+    (lambda text: b"\xfe\xff" + text.replace(",", "\t").encode("utf-16-be"), "is UTF-16"),
+]
+
+
+@pytest.mark.parametrize("table", ["frames.csv", "weights.csv"])
+@pytest.mark.parametrize(("form", "named"), FOREIGN_FORMS)
+def test_a_table_in_the_form_of_a_spreadsheet_is_told_how_to_save_it(
+    line: Path, table: str, form: Callable[[str], bytes], named: str
+) -> None:
+    (line / table).write_bytes(form((line / table).read_text()))
+    with pytest.raises(BadRecording, match=f"{table}: {named}.*save it as CSV UTF-8, separated by commas"):
+        open_recording(line)
+
+
+def test_an_empty_table_of_frames_wants_its_header_and_another_may_be_left_out(line: Path) -> None:
+    (line / "weights.csv").write_bytes(b"")
+    with pytest.raises(BadRecording, match=r"weights\.csv: is empty .*or leave the file out"):
+        open_recording(line)
+    (line / "frames.csv").write_bytes(b"")
+    with pytest.raises(BadRecording, match=r"frames\.csv: is empty \(write its header\)"):
+        open_recording(line)
+
+
+@pytest.mark.parametrize("table", ["frames", "weights", "spectra", "index", "outcomes"])
+def test_a_table_cut_anywhere_in_its_last_row_costs_that_row_alone_and_says_so(line: Path, table: str) -> None:
+    """What a killed writer can leave. A row that only lacks its last value is whole by its cells: as any such row."""
+    file = line / f"{table}.csv"
+    data = file.read_bytes()
+    start = data.rindex(b"\n", 0, -1) + 1
+    row = data.count(b"\n")
+    before = len(list(open_recording(line).tables[table].rows()))  # type: ignore[attr-defined]
+    for at in range(start + 1, len(data)):
+        file.write_bytes(data[:at])
+        if table == "index" and data[:at].endswith(b","):
+            with pytest.raises(BadRecording, match=rf"index\.csv:{row}: t_ns or pulse is no number"):
+                open_recording(line)
+            continue
+        recording = open_recording(line)
+        rows = [cells for _, cells in recording.tables[table].rows()]  # type: ignore[attr-defined]
+        assert len(rows) in (before - 1, before)
+        (warning,) = recording.warnings
+        assert warning.startswith(f"{file}:{row}: ") and "cut short" in warning
+        assert (len(rows) == before) == ("may be" in warning)
+    file.write_bytes(data[:start])
+    assert open_recording(line).warnings == ()
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-1e999", "", "12 g", "1_2", "\ufffd", "1e39x"])
 def test_a_value_that_is_no_number_is_kept_as_nan(line: Path, value: str) -> None:
     edit(line / "weights.csv", "0,0,0,150.1", f"0,0,0,{value}")

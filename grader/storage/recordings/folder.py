@@ -42,7 +42,8 @@ class FolderRecording(StoredRecording):
             file = path / f"{name}.csv"
             # Only those who judge open truth.csv.
             if name != "truth" and (name == "frames" or os.path.lexists(file)):
-                tables[name] = CsvTable(file)
+                tables[name] = table = CsvTable(file)
+                table.spare_cut_row(findings)
         super().__init__(path, manifest, tables, findings)
         self._root = os.path.realpath(path)
         inside = [self._is_inside(row) for row in self.frame_rows]
