@@ -26,6 +26,8 @@ from grader.units import Pulse
 
 Row = TypeVar("Row")
 
+_LOSSY = (".jpg", ".jpeg")
+
 
 class Recording(Protocol):
     """What the devices said, in order. Everything but the pictures was read and checked when it was opened."""
@@ -112,6 +114,12 @@ class StoredRecording(ABC):
         self.frame_rows: Sequence[FrameRow] = rows.frame_rows(tables["frames"], place, findings)
         if not self.frame_rows and not findings.failed:
             findings.warn(tables["frames"].file, "there is no picture")
+        if lossy := sum(row.file.lower().endswith(_LOSSY) for row in self.frame_rows):
+            findings.warn(
+                tables["frames"].file,
+                f"{lossy} of {len(self.frame_rows)} pictures are JPEG: lossy, and damage in them may go unnoticed",
+                remedy="record PNG, which has checksums",
+            )
         self.weighings: Sequence[Weighing] = self._read("weights", rows.weighings)
         self.scans: Sequence[Scan] = self._read("spectra", rows.scans)
         self.outcomes: Sequence[GateOutcome] = self._read("outcomes", rows.outcomes)
