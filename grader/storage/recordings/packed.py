@@ -68,7 +68,9 @@ class PackedRecording(StoredRecording):
         lost = Findings()
         chunks = list(_scanned(path, lost))
         if not chunks:
-            raise BadRecording(path, "is no recording", remedy="name a recording's folder or its .packed file")
+            raise BadRecording(
+                path, "is no recording, or was cut at its start", remedy="name a recording's folder or .packed file"
+            )
         findings.problems += lost.problems
         for chunk in chunks:
             if chunk.kind == META:
