@@ -59,10 +59,13 @@ def run_command_line() -> int:
 def _require_text(words: Sequence[str]) -> None:
     """Bytes that are no text in the terminal's encoding could be neither shown, nor written down with a lot."""
     for before, word in pairwise(("", *words)):
-        shown = os.fsencode(word).decode(errors="replace")
-        if shown != word:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="replace")
             named = f"{before} {shown}" if before.startswith("--") else shown
-            raise typer.BadParameter(f"{named} is not UTF-8 text: set the terminal to UTF-8, or rename the file")
+            said = f"{named} is not UTF-8 text: set the terminal to UTF-8, or rename the file"
+            raise typer.BadParameter(said) from None
 
 
 def _warn(warnings: Sequence[str]) -> None:
