@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from grader.errors import BadFile
-from grader.storage.recordings import PackedWriter, RecordingWriter
+from grader.storage.recordings import new_recording
 from hardware.sim.levels import LEVELS
 from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.simulate import simulate
 from hardware.sim.varieties import VARIETIES
-
-PACKED = ".packed"
 
 
 def write_simulated(
@@ -30,10 +27,8 @@ def write_simulated(
 ) -> int:
     """Render and write; a name that ends in .packed gives the packed form. Returns the number of frames.
 
-    Raises BadFile when there is something at `out` already.
+    Nothing stands at `out` until the recording is whole. Raises BadRecording when there is something already.
     """
-    if out.exists() and (out.is_file() or any(out.iterdir())):
-        raise BadFile(out, "there is something here already", remedy="name another place, or take it away")
     settings = LineSettings(
         level=LEVELS[level],
         seed=seed,
@@ -45,8 +40,7 @@ def write_simulated(
         nir=nir,
     )
     line = SimulatedLine(settings)
-    writer = PackedWriter if out.suffix == PACKED else RecordingWriter
-    with writer(out, line.installation) as recording:
+    with new_recording(out, line.installation) as recording:
         simulate(settings, recording, progress)
     return line.n_frames()
 

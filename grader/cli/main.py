@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -32,9 +34,13 @@ Lang = Annotated[str, typer.Option("--lang", help="en or zh; your system's langu
 Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a file, or the name of a preset")]
 
 
+STOPPED = 130
+
+
 def run_command_line() -> int:
-    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong."""
+    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong, 130 stopped."""
     try:
+        _require_text(sys.argv[1:])
         status = app(standalone_mode=False)
     except GraderError as problem:
         return _said(str(problem), 1)
@@ -43,9 +49,23 @@ def run_command_line() -> int:
     except typer.TyperException as problem:
         # Without any command the help is the message, and it is on the screen already.
         return _said(problem.format_message(), problem.exit_code) if problem.format_message() else problem.exit_code
-    except typer.Abort:
-        return _said("stopped", 130)
+    except KeyboardInterrupt:
+        status = STOPPED
+    if status == STOPPED:  # typer turns a Ctrl-C within a command into this, without a word
+        return _said("stopped", STOPPED)
     return int(status) if isinstance(status, int) else 0
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Bytes that are no text in the terminal's encoding could be neither shown, nor written down with a lot."""
+    for before, word in pairwise(("", *words)):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="replace")
+            named = f"{before} {shown}" if before.startswith("--") else shown
+            said = f"{named} is not UTF-8 text: set the terminal to UTF-8, or rename the file"
+            raise typer.BadParameter(said) from None
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -231,7 +251,8 @@ def convert(
     from grader.storage.recordings import convert as converted
 
     with _progress("converting") as bar:
-        converted(source, target, lambda done, total: bar(done / max(total, 1)))
+        warnings = converted(source, target, lambda done, total: bar(done / max(total, 1)))
+    _warn(warnings)
     console.print(f"{target}", soft_wrap=True)
 
 

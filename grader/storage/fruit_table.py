@@ -20,6 +20,7 @@ from grader.domain.flags import FLAGS, flag_names
 from grader.domain.fruit import QUANTITIES
 from grader.errors import BadFile
 from grader.storage.atomic import replace_file
+from grader.storage.spreadsheets import SAVE_AGAIN, START_BYTES, foreign_form
 
 _LEADING = (
     *("lane", "cup", "lot", "diameter_mm", "height_mm", "volume_ml", "mass_g", "blush_fraction", "ground_hue_deg"),
@@ -114,7 +115,10 @@ def read_fruit_csv(path: Path) -> FruitTable:
     if path.exists() and not path.is_file():  # a pipe would keep the reader waiting for ever
         raise BadFile(path, "is not a file", remedy="name a fruit.csv")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if foreign := foreign_form(content[:START_BYTES]):
+            raise BadFile(path, foreign, remedy=SAVE_AGAIN)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise BadFile(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

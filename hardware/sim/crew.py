@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.errors import DeviceError
+from hardware.sim.deafness import born_deaf_to_ctrl_c
 from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.reference import CAMERA
 
@@ -35,13 +37,14 @@ def pictures(line: SimulatedLine, sequences: Sequence[int], workers: int | None 
     context = multiprocessing.get_context("spawn")
     helpers = []
     try:
-        for first in range(workers):
-            receiver, sender = context.Pipe(duplex=False)
-            part = list(sequences[first::workers])
-            helper = context.Process(target=_help, args=(line.settings, part, sender), daemon=True, name="painter")
-            helper.start()
-            sender.close()  # only the helper's copy stays open, so that its end is seen here
-            helpers.append((helper, receiver))
+        with born_deaf_to_ctrl_c():
+            for first in range(workers):
+                receiver, sender = context.Pipe(duplex=False)
+                part = list(sequences[first::workers])
+                helper = context.Process(target=_help, args=(line.settings, part, sender), daemon=True, name="painter")
+                helper.start()
+                sender.close()  # only the helper's copy stays open, so that its end is seen here
+                helpers.append((helper, receiver))
         for index in range(len(sequences)):
             yield _next(helpers[index % workers][1])
         for _, receiver in helpers:
@@ -64,10 +67,10 @@ def _help(settings: LineSettings, sequences: list[int], out: Connection) -> None
     """A helper process: sends its pictures, then what it learnt of their fruit."""
     cv2.setNumThreads(1)
     line = SimulatedLine(settings)
-    for sequence in sequences:
-        out.send(_drawn(line, sequence))
-    out.send(line.skin_truths)
-    out.close()
+    with suppress(BrokenPipeError), out:  # whoever asked was killed: nobody is left to be told
+        for sequence in sequences:
+            out.send(_drawn(line, sequence))
+        out.send(line.skin_truths)
 
 
 def _next(receiver: Connection) -> Any:

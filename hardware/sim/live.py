@@ -15,7 +15,6 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import select
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -36,6 +35,7 @@ from hardware.message_link import MessageLink
 from hardware.sensor_link import SensorLink, SensorSender
 from hardware.shared_frames import FrameRing
 from hardware.sim.board import SimulatedBoard
+from hardware.sim.deafness import born_deaf_to_ctrl_c
 from hardware.sim.pty_port import PtyPort
 from hardware.sim.referee import Landing, Referee
 
@@ -360,9 +360,7 @@ def _run(
     sensor_end: MessageLink,
     control: MessageLink,
 ) -> None:
-    """The process: prepare the pictures, then run the line."""
-    # Ctrl-C goes to every process of the terminal; this one is told by the station when to stop, after the drain.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The process: prepare the pictures, then run the line until the station says stop, which is after the drain."""
 
     def progress(done: float) -> None:
         _tell(control, Progress(min(1.0, done)))
@@ -531,7 +529,8 @@ def start_live_line(
         args=(settings, prepare, installation, rate, ring, sensor_end, control_end),
         name="simulated line",
     )
-    process.start()
+    with born_deaf_to_ctrl_c():
+        process.start()
     # Only the child's copies may stay open: each side learns from the end of a link that the other is gone.
     sensor_end.close()
     control_end.close()

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -374,6 +375,87 @@ def _assert_one_sentence(said: Typed, status: int, named: str) -> None:
     assert named in said.err, said
     sentence = said.err.strip()
     assert sentence.startswith("✗ ") and "\n" not in sentence and "Traceback" not in sentence, said.err
+
+
+@pytest.mark.parametrize("words", ["run --headless --lot {0}", "check {0}", "simulate /tmp/{0}", "run --sheet={0}"])
+def test_a_word_that_is_no_text_is_a_usage_error(words: str) -> None:
+    gbk = "果".encode("gbk")
+    said = grader(*(os.fsdecode(os.fsencode(word).replace(b"{0}", gbk)) for word in words.split()))
+    _assert_one_sentence(said, 2, "is not UTF-8 text: set the terminal to UTF-8")
+    assert "--lot" in said.err or "--lot" not in words
+
+
+def test_convert_says_what_its_source_has_lost(recording: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.packed", tmp_path / "cut.packed"
+    assert grader("convert", recording, whole).err == ""
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    said = grader("convert", cut, tmp_path / "copy")
+    assert said.status == 0 and f"{cut}: has no end: it was cut short" in said.err, said
+
+
+# A command that is broken off
+
+
+@pytest.mark.parametrize("name", ["line", "line.packed"])
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_simulation_that_is_stopped_leaves_nothing_and_says_so_in_a_word(
+    tmp_path: Path, name: str, asked: signal.Signals
+) -> None:
+    said = _broken_off_at_work(tmp_path / name, lambda group: os.killpg(group, asked))
+    assert (said.err, list(tmp_path.iterdir())) == ("✗ stopped\n", [])
+    assert said.status in (130, -signal.SIGINT)  # a shell shows 130 for both
+
+
+@pytest.mark.parametrize("name", ["line", "line.packed"])
+def test_after_a_simulation_was_killed_the_next_says_how_to_go_on(tmp_path: Path, name: str) -> None:
+    _broken_off_at_work(tmp_path / name, lambda group: os.kill(group, signal.SIGKILL))
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.part"]
+    _assert_one_sentence(grader("simulate", tmp_path / name, "--fruit", 1), 1, "remove it")
+
+
+def _broken_off_at_work(out: Path, break_off: Callable[[int], None]) -> Typed:
+    """A simulation that is broken off once it has begun to write; break_off is told its group of processes."""
+    words = ["simulate", out, "--fruit", 400, "--lanes", 2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grader", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    part, deadline = out.with_name(f"{out.name}.part"), time.monotonic() + PATIENCE_S
+    while not part.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+    break_off(process.pid)
+    shown, err = process.communicate(timeout=PATIENCE_S)
+    return Typed(process.returncode, shown, err)
+
+
+def test_a_simulation_that_the_disk_does_not_take_leaves_nothing(tmp_path: Path) -> None:
+    most_bytes = 100_000  # of a file, less than a picture has
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "simulate", str(tmp_path / "line"), "--fruit", "6", "--lanes", "2"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=PATIENCE_S,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),
+    )
+    _assert_one_sentence(Typed(done.returncode, done.stdout, done.stderr), 1, "cannot be written: File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_commands_are_loaded_says_so_in_a_word(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "--help"],
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, "PYTHONPATH": str(tmp_path)},
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "✗ stopped\n")
 
 
 # The line itself

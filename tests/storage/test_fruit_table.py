@@ -172,6 +172,21 @@ def test_a_bad_cell_is_named_with_its_row(tmp_path: Path, content: str, row: int
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"lane;cup\n0;1\n", "is separated by semicolons"),
+        ("lane\tcup\n0\t1\n".encode("utf-16"), "is UTF-16"),
+    ],
+)
+def test_a_table_in_the_form_of_a_spreadsheet_is_told_how_to_save_it(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    (tmp_path / "fruit.csv").write_bytes(content)
+    with pytest.raises(BadFile, match=f"{problem}.*save it as CSV UTF-8"):
+        read_fruit_csv(tmp_path / "fruit.csv")
+
+
 def test_a_file_that_is_missing_or_no_text_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="cannot be read"):
         read_fruit_csv(tmp_path / "missing.csv")

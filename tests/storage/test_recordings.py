@@ -24,6 +24,7 @@ from grader.storage.recordings import (
     Recording,
     RecordingWriter,
     convert,
+    new_recording,
     open_recording,
     read_truth,
     recording_sha256,
@@ -224,6 +225,42 @@ def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["line"]
 
 
+@pytest.mark.parametrize("name", ["line", "line.packed"])
+def test_a_new_recording_has_its_name_only_once_it_is_whole(tmp_path: Path, name: str) -> None:
+    with new_recording(tmp_path / name, making.installation()) as writer:
+        making.fill(writer)
+        assert [path.name for path in tmp_path.iterdir()] == [f"{name}.part"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert open_recording(tmp_path / name).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["line", "line.packed"])
+def test_of_a_new_recording_that_is_broken_off_nothing_stays(tmp_path: Path, name: str) -> None:
+    with pytest.raises(KeyboardInterrupt), new_recording(tmp_path / name, making.installation()) as writer:
+        making.fill(writer)
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["line", "line.packed"])
+def test_what_a_killed_command_left_is_named_and_not_touched(tmp_path: Path, name: str) -> None:
+    part = tmp_path / f"{name}.part"
+    part.write_bytes(b"half")
+    with (
+        pytest.raises(BadRecording, match=r"\.part: was left by a command that did not end .*remove it"),
+        new_recording(tmp_path / name, making.installation()),
+    ):
+        pytest.fail("there is no place to write to")
+    assert part.read_bytes() == b"half"
+
+
+def test_an_empty_folder_is_a_place_for_a_new_recording(tmp_path: Path) -> None:
+    (tmp_path / "line").mkdir()
+    with new_recording(tmp_path / "line", making.installation()) as writer:
+        making.fill(writer)
+    assert open_recording(tmp_path / "line").n_frames == 8
+
+
 def test_digest_is_of_what_a_station_reads(tmp_path: Path) -> None:
     source = making.folder(tmp_path / "line")
     first = recording_sha256(source)
@@ -232,6 +269,17 @@ def test_digest_is_of_what_a_station_reads(tmp_path: Path) -> None:
     picture = next((source / "frames").glob("*.nir.png"))
     picture.write_bytes(picture.read_bytes() + b"\0")
     assert recording_sha256(source) != first
+
+
+def test_a_picture_that_no_station_reads_is_in_the_digest_by_its_size_alone(tmp_path: Path) -> None:
+    """Gigabytes in the place of a picture would otherwise be read for minutes."""
+    source = making.folder(tmp_path / "line")
+    picture = next((source / "frames").glob("*.nir.png"))
+    digests = []
+    for content in (bytes(3 << 20), b"x" * (3 << 20), bytes((3 << 20) + 1)):
+        picture.write_bytes(content)
+        digests.append(recording_sha256(source))
+    assert digests[0] == digests[1] != digests[2]
 
 
 def _rows(recording: Recording) -> list[tuple[object, ...]]:

@@ -16,17 +16,20 @@ import numpy as np
 import pytest
 import recordings_making as making
 
+from grader.domain.frames import Frame
 from grader.errors import BadRecording
 from grader.storage.recordings import (
     PackedWriter,
     Problem,
     convert,
+    new_recording,
     open_recording,
     read_truth,
     recording_sha256,
     validate,
 )
 from grader.storage.recordings.chunks import MAGIC, chunk_header
+from grader.units import HostNs, Pulse
 
 
 @pytest.fixture
@@ -173,6 +176,58 @@ def test_a_row_that_cannot_be_placed_is_refused_by_file_and_row(line: Path, tabl
     assert (caught.value.file, caught.value.row) == (line / table, row)
     found = [problem for problem in validate(line) if problem.severity == "error"]
     assert [(problem.file, problem.row) for problem in found] == [(line / table, row)]
+
+
+FOREIGN_FORMS = [
+    (lambda text: text.replace(",", ";").encode(), "is separated by semicolons"),
+    (lambda text: text.replace(",", "\t").encode(), "is separated by tabs"),
+    (lambda text: b'\xef\xbb\xbf"' + text.replace(",", '";"').encode(), "is separated by semicolons"),
+    (lambda text: text.encode("utf-16"), "is UTF-16"),
+    (lambda text: b"\xfe\xff" + text.replace(",", "\t").encode("utf-16-be"), "is UTF-16"),
+]
+
+
+@pytest.mark.parametrize("table", ["frames.csv", "weights.csv"])
+@pytest.mark.parametrize(("form", "named"), FOREIGN_FORMS)
+def test_a_table_in_the_form_of_a_spreadsheet_is_told_how_to_save_it(
+    line: Path, table: str, form: Callable[[str], bytes], named: str
+) -> None:
+    (line / table).write_bytes(form((line / table).read_text()))
+    with pytest.raises(BadRecording, match=f"{table}: {named}.*save it as CSV UTF-8, separated by commas"):
+        open_recording(line)
+
+
+def test_an_empty_table_of_frames_wants_its_header_and_another_may_be_left_out(line: Path) -> None:
+    (line / "weights.csv").write_bytes(b"")
+    with pytest.raises(BadRecording, match=r"weights\.csv: is empty .*or leave the file out"):
+        open_recording(line)
+    (line / "frames.csv").write_bytes(b"")
+    with pytest.raises(BadRecording, match=r"frames\.csv: is empty \(write its header\)"):
+        open_recording(line)
+
+
+@pytest.mark.parametrize("table", ["frames", "weights", "spectra", "index", "outcomes"])
+def test_a_table_cut_anywhere_in_its_last_row_costs_that_row_alone_and_says_so(line: Path, table: str) -> None:
+    """What a killed writer can leave. A row that only lacks its last value is whole by its cells: as any such row."""
+    file = line / f"{table}.csv"
+    data = file.read_bytes()
+    start = data.rindex(b"\n", 0, -1) + 1
+    row = data.count(b"\n")
+    before = len(list(open_recording(line).tables[table].rows()))  # type: ignore[attr-defined]
+    for at in range(start + 1, len(data)):
+        file.write_bytes(data[:at])
+        if table == "index" and data[:at].endswith(b","):
+            with pytest.raises(BadRecording, match=rf"index\.csv:{row}: t_ns or pulse is no number"):
+                open_recording(line)
+            continue
+        recording = open_recording(line)
+        rows = [cells for _, cells in recording.tables[table].rows()]  # type: ignore[attr-defined]
+        assert len(rows) in (before - 1, before)
+        (warning,) = recording.warnings
+        assert warning.startswith(f"{file}:{row}: ") and "cut short" in warning
+        assert (len(rows) == before) == ("may be" in warning)
+    file.write_bytes(data[:start])
+    assert open_recording(line).warnings == ()
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1e999", "", "12 g", "1_2", "\ufffd", "1e39x"])
@@ -332,6 +387,31 @@ def test_a_pipe_in_the_place_of_a_recording_does_not_hang(tmp_path: Path) -> Non
         open_recording(tmp_path / "nothing")
 
 
+def test_a_file_that_is_no_recording_is_said_to_be_none(tmp_path: Path) -> None:
+    table = tmp_path / "fruit.csv"
+    table.write_text("lane,cup\n0,1\n" * 99)
+    with pytest.raises(BadRecording, match=r"is no recording.*folder"):
+        open_recording(table)
+    assert [problem.text for problem in validate(table)] == ["is no recording, or was cut at its start"]
+
+
+@pytest.mark.parametrize("part", ["recording.toml", "frames.csv", "truth.csv"])
+def test_who_names_a_part_of_a_recording_is_told_its_folder(line: Path, part: str) -> None:
+    with pytest.raises(BadRecording, match="is a part of a recording") as caught:
+        open_recording(line / part)
+    assert str(line) in caught.value.remedy
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_recording_without_a_picture_says_so(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / ("line.packed" if packed else "line")
+    with new_recording(path, making.installation()):
+        pass
+    (warning,) = open_recording(path).warnings
+    assert "frames.csv: there is no picture" in warning
+    assert [problem.text for problem in validate(path)] == ["there is no picture"]
+
+
 def numbers(path: Path) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """(camera, sequence) of the frames that come whole, and of all."""
     whole, every = [], []
@@ -371,8 +451,22 @@ def test_a_packed_file_cut_anywhere_gives_back_all_whole_frames(tmp_path: Path) 
                 open_recording(cut)
             continue
         assert numbers(cut)[0] == every[: sum(end <= at for end in ends)], at
-        if at not in [i for i in range(len(data)) if data.startswith(MAGIC, i)]:
-            assert open_recording(cut).warnings, at
+        assert any("has no end" in warning for warning in open_recording(cut).warnings), at
+
+
+def test_a_copy_of_what_was_cut_does_not_pass_for_whole(tmp_path: Path) -> None:
+    path, cut = making.packed(tmp_path / "line.packed"), tmp_path / "cut.packed"
+    cut.write_bytes(path.read_bytes()[: frame_ends(path)[2]])
+    said = convert(cut, tmp_path / "copy.packed")
+    assert any("has no end" in warning for warning in said)
+    assert any("has no end" in problem.text for problem in validate(tmp_path / "copy.packed"))
+
+
+def test_a_packed_recording_whose_writing_failed_has_no_end(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no camera"), PackedWriter(tmp_path / "a.packed", making.installation()) as a:
+        making.fill(a)
+        a.write_frame(Frame("nowhere", 5, Pulse(0), HostNs(0), None))
+    assert any("has no end" in warning for warning in open_recording(tmp_path / "a.packed").warnings)
 
 
 def test_frames_can_be_read_while_the_writer_is_still_at_work(tmp_path: Path) -> None:
@@ -381,7 +475,8 @@ def test_frames_can_be_read_while_the_writer_is_still_at_work(tmp_path: Path) ->
         for number in range(3):
             writer.write_frame(making.frame(making.TOP, number))
             assert numbers(tmp_path / "line.packed")[0] == [(making.TOP, at) for at in range(number + 1)]
-            assert open_recording(tmp_path / "line.packed").warnings == ()
+            (warning,) = open_recording(tmp_path / "line.packed").warnings
+            assert "being written still" in warning
 
 
 def test_damage_inside_a_packed_file_costs_one_chunk_only(tmp_path: Path) -> None:
@@ -434,6 +529,17 @@ def test_huge_and_impossible_claims_of_a_packed_frame_are_damage(tmp_path: Path,
     assert frame.pixels is None and frame.damage
     convert(path, tmp_path / "back")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "line.packed"]
+
+
+def test_packed_pixels_of_other_bands_than_their_camera_are_refused_by_name_and_row(tmp_path: Path) -> None:
+    path = making.packed(tmp_path / "line.packed", n_frames=2)
+    data = path.read_bytes()
+    manifest = data[data.index(b"format = 1") : data.index(MAGIC, 1)]
+    other = manifest.replace(b'bands = ["blue", "green", "red"]', b'bands = ["blue", "green", "red", "nir"]')
+    path.write_bytes(chunk(b"META", other) + data[data.index(MAGIC, 1) :])
+    with pytest.raises(BadRecording, match=r"frames\.csv:2: a picture of 3 bands.*blue, green, red, nir"):
+        convert(path, tmp_path / "back")
+    assert any("wrong size: 40 x 33 x 3" in problem.text for problem in validate(path))
 
 
 @pytest.mark.parametrize(

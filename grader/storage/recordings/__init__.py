@@ -5,6 +5,7 @@ that is written at the speed of the line. Each converts to the other without los
 """
 
 from grader.storage.recordings.conversion import convert
+from grader.storage.recordings.creation import new_recording
 from grader.storage.recordings.findings import Problem
 from grader.storage.recordings.folder import FolderRecording, RecordingWriter
 from grader.storage.recordings.opening import check_pulses, open_recording, read_truth, recording_sha256
@@ -26,6 +27,7 @@ __all__ = [
     "Writer",
     "check_pulses",
     "convert",
+    "new_recording",
     "open_recording",
     "read_truth",
     "recording_sha256",

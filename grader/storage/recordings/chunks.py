@@ -2,7 +2,7 @@
 
     bytes    what
     8        magic, 89 'FGPACK' 0A
-    4        kind, 'META', 'ROWS' or 'FRAM'
+    4        kind, 'META', 'ROWS', 'FRAM' or 'ENDS'
     4        length of the head
     4        length of the body
     4        CRC-32 of the head
@@ -11,8 +11,9 @@
     ...      head: UTF-8 text, small, read when the recording is opened
     ...      body: the pixels of a frame, read when the frame is wanted
 
-Numbers are little-endian and unsigned. There is no index: the heads of an hour are found in about a second, and a file
-that was cut anywhere is as good as one that was closed.
+Numbers are little-endian and unsigned. There is no index: the heads of an hour are found in about a second, and from a
+file that was cut anywhere all that stands before the cut is read. An empty ENDS chunk is written last when the
+recording is whole: a file that ends otherwise is being written still, or was cut.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAGIC = b"\x89FGPACK\n"
-META, ROWS, FRAME = b"META", b"ROWS", b"FRAM"
+META, ROWS, FRAME, END = b"META", b"ROWS", b"FRAM", b"ENDS"
 
 _HEADER = struct.Struct("<8s4sIIIII")
 _SEARCH_BYTES = 1 << 20

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from grader.errors import BadRecording
+from grader.storage.recordings.creation import is_packed_name, whole_or_not_at_all
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.folder import FolderSink
+from grader.storage.recordings.manifest import Manifest
 from grader.storage.recordings.opening import open_stored, truth_table
-from grader.storage.recordings.packed import SUFFIX, PackedSink
+from grader.storage.recordings.packed import PackedSink
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.tables import Table
-from grader.storage.recordings.writer import Sink, disk_errors
+from grader.storage.recordings.writer import Sink
 
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
@@ -28,33 +28,21 @@ def convert(source: Path, target: Path, progress: Progress | None = None) -> tup
     Nothing stands under the name of `target` until it is whole. Raises BadRecording.
     """
     recording = open_stored(source, Findings())
-    if target.exists():
-        raise BadRecording(target, "is there already", remedy="name a new file or folder")
-    part = target.with_name(f"{target.name}.part")
-    if part.exists():
-        raise BadRecording(part, "was left by a conversion that did not end", remedy="remove it")
-    manifest = recording.manifest
-    packed = target.suffix == SUFFIX
-    sink: Sink
-    try:
-        sink = (
-            PackedSink(part, manifest.text)
-            if packed
-            else FolderSink(part, manifest.text, manifest.installation.cameras)
-        )
+    with whole_or_not_at_all(target) as part:
+        sink = _sink(part, recording.manifest, packed=is_packed_name(target))
         try:
             lost = _carry(recording, sink, truth_table(source), progress)
-        finally:
-            sink.close()
-        with disk_errors(target):
-            part.rename(target)
-    except BaseException:
-        if packed:
-            part.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(part, ignore_errors=True)
-        raise
+        except BaseException:
+            sink.close(whole=False)
+            raise
+        sink.close(whole=not recording.cut)
     return (*recording.warnings, *lost)
+
+
+def _sink(path: Path, manifest: Manifest, *, packed: bool) -> Sink:
+    if packed:
+        return PackedSink(path, manifest.text)
+    return FolderSink(path, manifest.text, manifest.installation.cameras)
 
 
 def _carry(recording: StoredRecording, sink: Sink, truth: Table | None, progress: Progress | None) -> list[str]:

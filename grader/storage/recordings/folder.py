@@ -42,7 +42,8 @@ class FolderRecording(StoredRecording):
             file = path / f"{name}.csv"
             # Only those who judge open truth.csv.
             if name != "truth" and (name == "frames" or os.path.lexists(file)):
-                tables[name] = CsvTable(file)
+                tables[name] = table = CsvTable(file)
+                table.spare_cut_row(findings)
         super().__init__(path, manifest, tables, findings)
         self._root = os.path.realpath(path)
         inside = [self._is_inside(row) for row in self.frame_rows]
@@ -148,7 +149,7 @@ class FolderSink(Sink):
         self._frames += 1
         self.put_row("frames", columns, named)
 
-    def close(self) -> None:
+    def close(self, *, whole: bool) -> None:
         """See `Sink`. A recording without a frame still has its table of frames."""
         if "frames" not in self._tables:
             self.put_header("frames", FRAME_COLUMNS)
@@ -174,13 +175,15 @@ class RecordingWriter(RecordWriter):
         super().__init__(FolderSink(path, manifest, installation.cameras), installation)
 
 
-def picture_files(recording: StoredRecording) -> list[str]:
-    """The names of all files that its rows stand for, extra bands included, each once."""
-    names: dict[str, None] = {}
+def picture_files(recording: StoredRecording) -> dict[str, int]:
+    """The files that its rows stand for, extra bands included, and of how many bytes each is read at most."""
+    limits: dict[str, int] = {}
     for row in recording.frame_rows:
-        for band in (MAIN, *extra_bands(recording.installation.cameras[row.camera].bands)) if row.file else ():
-            names[band_file(row.file, band)] = None
-    return list(names)
+        place = recording.installation.cameras[row.camera]
+        for band in (MAIN, *extra_bands(place.bands)) if row.file else ():
+            name = band_file(row.file, band)
+            limits[name] = max(pictures.file_limit(place), limits.get(name, 0))
+    return limits
 
 
 def band_file(file: str, band: str) -> str:

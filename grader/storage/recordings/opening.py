@@ -26,6 +26,8 @@ def open_stored(path: Path, findings: Findings) -> StoredRecording:
     if path.is_dir():
         return FolderRecording(path, findings)
     require_regular_file(path)
+    if path.suffix in (".toml", ".csv") and (path.parent / MANIFEST).is_file():
+        raise BadRecording(path, "is a part of a recording", remedy=f"name its folder, {path.parent}")
     return PackedRecording(path, findings)
 
 
@@ -62,23 +64,29 @@ def read_truth(path: Path) -> list[dict[str, str]]:
 
 def recording_sha256(path: Path) -> str:
     """Hex digest of the bytes that a station reads: the packed file, or recording.toml, the tables but truth.csv, and
-    the pictures that frames.csv names, each with its name. The two forms of one recording have different digests.
+    the pictures that frames.csv names, each with its name and size. Of a picture that is too large for its camera, and
+    is therefore not read, it is name and size alone. The two forms of one recording have different digests.
     """
     digest = hashlib.sha256()
-    for name, file in _digested(path):
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+    for name, file, limit in _digested(path):
+        size = file.stat().st_size
+        digest.update(f"{name}\0{size}\0".encode())
+        if limit is not None and size > limit:
+            continue
         with file.open("rb") as data:
             while block := data.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def _digested(path: Path) -> Iterator[tuple[str, Path]]:
+def _digested(path: Path) -> Iterator[tuple[str, Path, int | None]]:
+    """Name and file of each part, and above how many bytes it is not read."""
     if not path.is_dir():
         require_regular_file(path)
-        yield "packed", path
+        yield "packed", path, None
         return
     tables = [f"{name}.csv" for name in TABLES if name != "truth"]
-    for name in (MANIFEST, *tables, *picture_files(FolderRecording(path, Findings()))):
+    parts: dict[str, int | None] = dict.fromkeys((MANIFEST, *tables))
+    for name, limit in {**parts, **picture_files(FolderRecording(path, Findings()))}.items():
         if os.path.isfile(path / name):  # noqa: PTH113  a name too long for a file is no file, and no error
-            yield name, path / name
+            yield name, path / name, limit

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from grader.domain.installation import CameraPlace, Installation
 from grader.errors import BadRecording
 from grader.storage.recordings import pictures
-from grader.storage.recordings.chunks import FRAME, MAGIC, META, ROWS, Chunk, Gap, chunk_header, scan
+from grader.storage.recordings.chunks import END, FRAME, MAGIC, META, ROWS, Chunk, Gap, chunk_header, scan
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.manifest import MOST_BANDS, MOST_PIXELS, Manifest, extra_bands, read_manifest
 from grader.storage.recordings.pictures import MAIN, PictureFiles
@@ -65,7 +65,14 @@ class PackedRecording(StoredRecording):
         self._frames: list[tuple[FrameHead, Chunk]] = []
         row_chunks: dict[str, list[Chunk]] = {}
         manifest: Manifest | None = None
-        for chunk in _scanned(path, findings):
+        lost = Findings()
+        chunks = list(_scanned(path, lost))
+        if not chunks:
+            raise BadRecording(
+                path, "is no recording, or was cut at its start", remedy="name a recording's folder or .packed file"
+            )
+        findings.problems += lost.problems
+        for chunk in chunks:
             if chunk.kind == META:
                 if manifest is None:
                     manifest = read_manifest(_text(chunk.head), path / "recording.toml", findings)
@@ -79,10 +86,13 @@ class PackedRecording(StoredRecording):
                     findings.warn(path, f"rows at byte {chunk.offset} cannot be read: left out")
                 else:
                     row_chunks.setdefault(head.table, []).append(chunk)
-            else:
+            elif chunk.kind != END:
                 findings.warn(path, f"chunk of an unknown kind at byte {chunk.offset}: left out")
         if manifest is None:
             raise BadRecording(path, "the description of the devices is lost", remedy="use another copy of the file")
+        self.cut = chunks[-1].kind != END
+        if self.cut:
+            findings.warn(path, "has no end: it was cut short, or is being written still")
         tables: dict[str, Table] = {name: PackedTable(path, name, chunks) for name, chunks in row_chunks.items()}
         tables.pop("truth", None)  # only those who judge read it
         if self._frames or "frames" not in tables:  # without frames, a header of the table may be there
@@ -116,7 +126,17 @@ class PackedRecording(StoredRecording):
             files = _split(body, head, self.installation.cameras[row.camera])
             return Stored(cells, None, files, "" if files else "damaged")
         pixels = _restored(head, body, slot)
-        return Stored(cells, None, {}, pixels) if isinstance(pixels, str) else Stored(cells, pixels, {})
+        if isinstance(pixels, str):
+            return Stored(cells, None, {}, pixels)
+        bands = self.installation.cameras[row.camera].bands
+        if pixels.shape[2] != len(bands):
+            raise BadRecording(
+                self.tables["frames"].file,
+                f"a picture of {pixels.shape[2]} bands, where its camera has {', '.join(bands)}",
+                row=row.row,
+                remedy="use another copy of the file",
+            )
+        return Stored(cells, pixels, {})
 
     def _pixels(self, row: FrameRow, place: CameraPlace, slot: Slot) -> NDArray[np.uint8] | str:
         head, chunk = self._frame_of_row[row.row]
@@ -232,12 +252,14 @@ class PackedSink(Sink):
             body = b"".join(data.tobytes() for data in files.values())
         self._append(FRAME, msgspec.json.encode(head), body)
 
-    def close(self) -> None:
+    def close(self, *, whole: bool) -> None:
         """See `Sink`."""
         if self._file is None:
             return
         try:
             self._flush_rows()
+            if whole:
+                self._append(END, b"")
             with disk_errors(self.path):
                 os.fsync(self._file)
         finally:

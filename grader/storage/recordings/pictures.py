@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
+from grader.storage.recordings import jpeg
 from grader.storage.recordings.manifest import COLOURS, extra_bands, main_bands
 
 MAIN = ""
@@ -27,9 +28,6 @@ Room = Callable[[tuple[int, int, int]], NDArray[np.uint8]]
 """Gives room for the pixels of a shape."""
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_JPEG_MAGIC = b"\xff\xd8\xff"
-_JPEG_END = b"\xff\xd9"
-_NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # of the JPEG markers C0 to CF, those that start no frame
 _GREY, _RGB = 0, 2  # PNG colour types
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # per pixel, by colour type
 _MOST_DEFLATED = 1032  # bytes that one byte of a deflate stream can at most become
@@ -68,8 +66,11 @@ def picture_head(data: NDArray[np.uint8]) -> PictureHead | str:
     """Check a file from end to end without decoding it; short words of damage when it is not whole."""
     if data[:8].tobytes() == _PNG_MAGIC:
         return _png_head(data.data)
-    if data[:3].tobytes() == _JPEG_MAGIC:
-        return _jpeg_head(data.tobytes())
+    if data[:3].tobytes() == jpeg.MAGIC:
+        head = jpeg.jpeg_head(data)
+        if isinstance(head, str):
+            return head
+        return PictureHead(head.width, head.height, plain=False, colours=True, possible=True)
     return "cut short" if data.size < 8 else "not a picture"
 
 
@@ -164,30 +165,10 @@ def _png_head(data: memoryview) -> PictureHead | str:
     return "cut short"
 
 
-def _jpeg_head(data: bytes) -> PictureHead | str:
-    """Walk the segments to the one that starts the frame; a file without its end marker is cut short."""
-    if _JPEG_END not in data[-64:]:
-        return "cut short"
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF or 0xD0 <= marker <= 0xD7 or marker == 0x01:  # filling and markers without a length
-            at += 1 if marker == 0xFF else 2
-        elif 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE:
-            height, width = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-            return PictureHead(width=width, height=height, plain=False, colours=True, possible=True)
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return "damaged"
-
-
 def _decode(data: NDArray[np.uint8], how: int) -> NDArray[np.uint8] | None:
-    try:
-        # Pixels as they lie: a camera's picture is not to be turned by an orientation tag.
-        pixels = cv2.imdecode(data, how | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        return None
-    return None if pixels is None else np.asarray(pixels, np.uint8)
+    if data[:3].tobytes() == jpeg.MAGIC:
+        return jpeg.jpeg_pixels(data, how)
+    return jpeg.decoded(data, how)
 
 
 def _png(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

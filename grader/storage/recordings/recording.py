@@ -26,6 +26,8 @@ from grader.units import Pulse
 
 Row = TypeVar("Row")
 
+_LOSSY = (".jpg", ".jpeg")
+
 
 class Recording(Protocol):
     """What the devices said, in order. Everything but the pictures was read and checked when it was opened."""
@@ -96,7 +98,12 @@ class Stored(NamedTuple):
 
 
 class StoredRecording(ABC):
-    """A recording on disk. A subclass says where its tables and pictures lie."""
+    """A recording on disk. A subclass says where its tables and pictures lie.
+
+    cut: its end is missing, as far as its form can tell.
+    """
+
+    cut = False
 
     def __init__(self, path: Path, manifest: Manifest, tables: Mapping[str, Table], findings: Findings) -> None:
         self.path = path
@@ -105,6 +112,14 @@ class StoredRecording(ABC):
         self._findings = findings
         place = manifest.installation
         self.frame_rows: Sequence[FrameRow] = rows.frame_rows(tables["frames"], place, findings)
+        if not self.frame_rows and not findings.failed:
+            findings.warn(tables["frames"].file, "there is no picture")
+        if lossy := sum(row.file.lower().endswith(_LOSSY) for row in self.frame_rows):
+            findings.warn(
+                tables["frames"].file,
+                f"{lossy} of {len(self.frame_rows)} pictures are JPEG: lossy, and damage in them may go unnoticed",
+                remedy="record PNG, which has checksums",
+            )
         self.weighings: Sequence[Weighing] = self._read("weights", rows.weighings)
         self.scans: Sequence[Scan] = self._read("spectra", rows.scans)
         self.outcomes: Sequence[GateOutcome] = self._read("outcomes", rows.outcomes)

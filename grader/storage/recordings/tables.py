@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from grader.errors import BadRecording
+from grader.storage.recordings.findings import Findings
+from grader.storage.spreadsheets import SAVE_AGAIN, START_BYTES, foreign_form
 
 TABLES = ("frames", "spectra", "weights", "index", "outcomes", "truth")
 """Every table of the format; on disk each is NAME.csv."""
@@ -36,9 +39,14 @@ class CsvTable:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.columns: tuple[str, ...] = ()
+        self._left_out: int | None = None
+        _require_known_form(file)
         header = next(self._lines(), None)
         if header is None:
-            raise BadRecording(file, "is empty", remedy="write a header, or leave the file out")
+            needed = file.stem == "frames"
+            raise BadRecording(
+                file, "is empty", remedy="write its header" if needed else "write a header, or leave the file out"
+            )
         self.columns = tuple(cell.strip() for cell in header[1])
         if "" in self.columns:
             place = self.columns.index("") + 1
@@ -50,7 +58,20 @@ class CsvTable:
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         lines = self._lines()
         next(lines, None)
-        yield from lines
+        yield from (line for line in lines if line[0] != self._left_out)
+
+    def spare_cut_row(self, findings: Findings) -> None:
+        """Warn of a last row without its line end, and leave it out when it lacks cells: as a killed writer leaves."""
+        if _ends_with_a_line(self.file):
+            return
+        last, found = 1, len(self.columns)
+        for row, cells in self.rows():
+            last, found = row, len(cells)
+        if found < len(self.columns):
+            self._left_out = last
+            findings.warn(self.file, f"is cut short after {found} of {len(self.columns)} cells: left out", row=last)
+        else:
+            findings.warn(self.file, "has no line end: it may be cut short", row=last)
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank."""
@@ -70,6 +91,19 @@ class CsvTable:
                 ) from error
             except OSError as error:
                 raise BadRecording(self.file, f"cannot be read: {error.strerror}", row=row) from error
+
+
+def _require_known_form(file: Path) -> None:
+    require_regular_file(file)
+    with file.open("rb") as content:
+        if foreign := foreign_form(content.read(START_BYTES)):
+            raise BadRecording(file, foreign, remedy=SAVE_AGAIN)
+
+
+def _ends_with_a_line(file: Path) -> bool:
+    with file.open("rb") as content:
+        content.seek(-1, os.SEEK_END)
+        return content.read(1) in b"\r\n"
 
 
 def require_regular_file(file: Path) -> None:

@@ -72,8 +72,8 @@ class Sink(ABC):
         """One row of frames with its pixels, or its files as they are, or nothing."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Idempotent."""
+    def close(self, *, whole: bool) -> None:
+        """whole: everything that was to be written has been. Idempotent."""
 
 
 class RecordWriter:
@@ -124,7 +124,7 @@ class RecordWriter:
 
     def close(self) -> None:
         """See `Writer`."""
-        self._sink.close()
+        self._sink.close(whole=True)
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class RecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._sink.close(whole=error is None)
 
 
 def checked_manifest_text(path: Path, installation: Installation, extra: Mapping[str, Any] | None) -> str:
