@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 
 from grader.app.replay_notes import frame_notes
-from grader.app.setting_up import decider, usual_camera
+from grader.app.setting_up import decider
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame, Readings, Scan, Weighing
 from grader.domain.latency import LatencyHistogram
@@ -25,7 +25,7 @@ from grader.storage.fruit_table import (
     write_fruit_csv,
 )
 from grader.storage.provenance import software_versions
-from grader.storage.recordings import Recording, check_pulses, open_recording, recording_sha256
+from grader.storage.recordings import Recording, open_gradable, recording_sha256
 from grader.storage.summary import Summary, summary_of, write_summary
 from grader.units import Pulse
 
@@ -51,10 +51,8 @@ def replay(
     """
     cv2.setNumThreads(1)  # the frames are read ahead by threads of their own
     started_s = time.monotonic()
-    recording = open_recording(path)
-    check_pulses(recording)
-    with_pictures = _cameras_with_pictures(recording)
-    chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=usual_camera(with_pictures))
+    recording = open_gradable(path)
+    chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=recording.graded_by)
     state = new_line(chosen.settings)
     readings = _ReadingsByPulse(recording.weighings, recording.scans)
     step_ms = LatencyHistogram()
@@ -84,23 +82,16 @@ def replay(
         (
             *chosen.warnings,
             *recording.warnings,
-            *_others_left(path, with_pictures, chosen.settings.camera),
+            *_others_left(recording),
             *frame_notes(path, pictures, state.faults, state.eye.strays, records),
         ),
     )
 
 
-def _cameras_with_pictures(recording: Recording) -> list[str]:
-    """Cameras that took pictures of fruit, as they are described; all of them where there is no picture."""
-    cameras = list(recording.installation.cameras)
-    taken = {row.camera for row in recording.frame_rows if row.kind == "fruit"}
-    return [name for name in cameras if name in taken] or cameras
-
-
-def _others_left(path: Path, with_pictures: list[str], camera: str) -> tuple[str, ...]:
-    if len(with_pictures) < 2:
-        return ()
-    return (f"{path}: of its cameras {', '.join(with_pictures)}, fruit are graded by what {camera} shows alone",)
+def _others_left(recording: Recording) -> Iterator[str]:
+    if len(recording.cameras) > 1:
+        names, one = ", ".join(recording.cameras), recording.graded_by
+        yield f"{recording.path}: of its cameras {names}, fruit are graded by what {one} shows alone"
 
 
 def write_out(replayed: Replayed, out: Path) -> Path:

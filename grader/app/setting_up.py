@@ -12,8 +12,7 @@ import msgspec
 import calibration
 from grader.config.sheets import load_sheet_for, sheet_path
 from grader.domain.artefacts import SugarModel
-from grader.domain.installation import Installation
-from grader.domain.installation import usual_camera as usual_camera  # the replay asks for it here
+from grader.domain.installation import Installation, usual_camera
 from grader.grading.compiled import compiled
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact

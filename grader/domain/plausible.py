@@ -119,17 +119,13 @@ def installation_faults(installation: Installation, *, has_gates: bool = True) -
     has_gates: False for a recording without [gates], whose gates are those of the reference line; then a sensor behind
     the decision is a warning, and where its gates stand is no fault of the recording.
     """
-    misprinted = list(_cup_faults(installation.line))
-    yield from misprinted
+    yield from _cup_faults(installation.line)
     for name, camera in installation.cameras.items():
         yield from _camera_faults(("cameras", name), camera)
     if not installation.cameras:
         yield Fault(("cameras",), "there is no camera", "describe the camera in [cameras.NAME]")
     else:
-        graded_by = usual_camera(list(installation.cameras))
-        yield from _view_faults(("cameras", graded_by), installation.cameras[graded_by], installation.line)
-        if not misprinted:  # cups counted in such a length would only say it again
-            yield from _way_faults(("cameras", graded_by), installation.cameras[graded_by], installation)
+        yield from graded_camera_faults(installation, usual_camera(list(installation.cameras)))
     for name, spectrometer in installation.spectrometers.items():
         yield from _spectrometer_faults(("spectrometers", name), spectrometer, installation.line)
         yield from _late_reading(("spectrometers", name), spectrometer, installation.gates, has_gates)
@@ -140,6 +136,14 @@ def installation_faults(installation: Installation, *, has_gates: bool = True) -
         yield from _gate_faults(installation.gates, installation.line)
     for index, lot in enumerate(installation.lots):
         yield from _per_lane(("lots", index, "first_cup"), lot.first_cup, installation.line)
+
+
+def graded_camera_faults(installation: Installation, camera: str) -> Iterator[Fault]:
+    """What keeps fruit from being graded by the pictures of this camera."""
+    path, place = ("cameras", camera), installation.cameras[camera]
+    yield from _view_faults(path, place, installation.line)
+    if not any(_cup_faults(installation.line)):  # cups counted in such a length would only say it again
+        yield from _way_faults(path, place, installation)
 
 
 # -- one number --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from grader.storage.recordings.conversion import convert
 from grader.storage.recordings.creation import new_recording
 from grader.storage.recordings.findings import Problem
 from grader.storage.recordings.folder import FolderRecording, RecordingWriter
-from grader.storage.recordings.opening import check_pulses, open_recording, read_truth, recording_sha256
+from grader.storage.recordings.opening import open_gradable, open_recording, read_truth, recording_sha256
 from grader.storage.recordings.packed import PackedRecording, PackedWriter
 from grader.storage.recordings.recording import Recording
 from grader.storage.recordings.rows import FrameRow, IndexMark
@@ -25,9 +25,9 @@ __all__ = [
     "Recording",
     "RecordingWriter",
     "Writer",
-    "check_pulses",
     "convert",
     "new_recording",
+    "open_gradable",
     "open_recording",
     "read_truth",
     "recording_sha256",

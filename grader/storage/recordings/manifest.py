@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -34,6 +34,7 @@ Extra = dict[str, Any]
 class Manifest:
     """A recording.toml that was read: its text as it stands, what it says, and the keys it says besides."""
 
+    file: Path
     text: str
     installation: Installation
     extra: Extra
@@ -89,7 +90,7 @@ class _Reading:
             return None
         installation = read_as(known, Installation)
         self._report(*installation_faults(installation, has_gates="gates" in known))
-        return None if self.failed else Manifest(self.text, installation, extra)
+        return None if self.failed else Manifest(self.file, self.text, installation, extra)
 
     def _table(self, kind: type[msgspec.Struct], table: dict[str, Any], path: Keys) -> tuple[dict[str, Any], Extra]:
         """A table without its unknown keys, and those."""
@@ -126,13 +127,15 @@ class _Reading:
         return self._table(kind, value, path) if isinstance(value, dict) else (value, {})
 
     def _report(self, *faults: Fault) -> None:
-        for fault in (each.named for each in faults):
-            row = line_of(self.text, fault.path)
-            if fault.warning:
-                self.findings.warn(self.file, fault.text, row=row, remedy=fault.remedy)
-            else:
-                self.failed = True
-                self.findings.error(self.file, fault.text, row=row, remedy=fault.remedy)
+        self.failed |= any(not fault.warning for fault in faults)
+        report(faults, self.text, self.file, self.findings)
+
+
+def report(faults: Iterable[Fault], text: str, file: Path, findings: Findings) -> None:
+    """Faults of a recording.toml with their lines."""
+    for fault in (each.named for each in faults):
+        tell = findings.warn if fault.warning else findings.error
+        tell(file, fault.text, row=line_of(text, fault.path), remedy=fault.remedy)
 
 
 def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:

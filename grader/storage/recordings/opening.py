@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.errors import BadRecording
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.folder import MANIFEST, FolderRecording, picture_files
-from grader.storage.recordings.order import check_steps
+from grader.storage.recordings.gradable import check_gradable
 from grader.storage.recordings.packed import PackedRecording, packed_truth
 from grader.storage.recordings.recording import Recording, StoredRecording
 from grader.storage.recordings.tables import TABLES, CsvTable, Table, require_regular_file
@@ -31,10 +31,11 @@ def open_stored(path: Path, findings: Findings) -> StoredRecording:
     return PackedRecording(path, findings)
 
 
-def check_pulses(recording: Recording) -> None:
-    """Raises BadRecording where the pulses of its frames are not those of the belt that it describes."""
-    table = recording.path / "frames.csv" if recording.path.is_dir() else recording.path
-    check_steps(table, recording.frame_rows, recording.installation, Findings())
+def open_gradable(path: Path) -> Recording:
+    """As `open_recording`; raises BadRecording, too, where no fruit can be graded by it."""
+    recording = open_stored(path, findings := Findings())
+    check_gradable(recording, findings)
+    return recording
 
 
 def truth_table(path: Path) -> Table | None:

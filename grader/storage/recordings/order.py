@@ -1,15 +1,10 @@
-"""Frames in the order in which the belt passed, whatever order their rows stand in; and whether it passed as stated."""
+"""Frames in the order in which the belt passed, whatever order their rows stand in."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from pathlib import Path
-from statistics import median
+from collections.abc import Sequence
 
-from grader.domain.installation import Installation
-from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.rows import FrameRow
 
 
@@ -25,39 +20,6 @@ def in_belt_order(rows: Sequence[FrameRow]) -> tuple[list[FrameRow], frozenset[i
         kept = _longest_rise([_pulse(row) for row in of_camera])
         moved.update(row.row for at, row in enumerate(of_camera) if at not in kept)
     return sorted(rows, key=_pulse), frozenset(moved)
-
-
-_FEWEST_STEPS = 3
-_DRIFT_SHARE = 0.02
-"""A camera that the encoder triggers keeps its step to a pulse; half of a cup's place is lost in 25 frames of this."""
-
-
-def check_steps(file: Path, rows: Sequence[FrameRow], installation: Installation, findings: Findings) -> None:
-    """An error where the pulses of a camera do not pass as recording.toml states: no cup can be told by them."""
-    for camera, place in installation.cameras.items():
-        steps = list(_steps([row for row in rows if row.kind == "fruit" and row.camera == camera]))
-        if len(steps) < _FEWEST_STEPS:
-            continue
-        usual, stated = median(steps), place.pulses_per_frame
-        if usual == 0:
-            findings.error(
-                file,
-                f"the pulse stands still in most of {len(steps) + 1} pictures of {camera}",
-                remedy="the encoder was silent, or its column is not the pulse: cups cannot be told apart",
-            )
-        elif abs(usual - stated) > max(1.0, _DRIFT_SHARE * stated):
-            findings.error(
-                file,
-                f"pictures of {camera} come every {usual:g} pulses, recording.toml says {stated}",
-                remedy=f"correct pulses_per_frame in [cameras.{camera}], or find out what the encoder counted",
-            )
-
-
-def _steps(rows: Sequence[FrameRow]) -> Iterator[int]:
-    """Pulses from each frame to the one that the camera counted next."""
-    for before, row in pairwise(sorted(rows, key=lambda row: row.sequence)):
-        if row.sequence - before.sequence == 1:
-            yield _pulse(row) - _pulse(before)
 
 
 def _pulse(row: FrameRow) -> int:

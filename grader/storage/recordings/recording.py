@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from grader.domain.decisions import GateOutcome
 from grader.domain.frames import Frame, Scan, Weighing
-from grader.domain.installation import CameraPlace, Installation
+from grader.domain.installation import CameraPlace, Installation, usual_camera
 from grader.storage.recordings import rows
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.manifest import Extra, Manifest
@@ -56,6 +56,16 @@ class Recording(Protocol):
     @property
     def frame_rows(self) -> Sequence[FrameRow]:
         """All rows of frames.csv, of every kind, in file order."""
+        ...
+
+    @property
+    def cameras(self) -> Sequence[str]:
+        """Those that took pictures of fruit, as they are described; all of them where there is no picture."""
+        ...
+
+    @property
+    def graded_by(self) -> str:
+        """Of these, the camera that fruit are graded by."""
         ...
 
     @property
@@ -139,6 +149,16 @@ class StoredRecording(ABC):
     @property
     def warnings(self) -> tuple[str, ...]:
         return self._findings.warnings
+
+    @property
+    def cameras(self) -> Sequence[str]:
+        described = list(self.installation.cameras)
+        taken = {row.camera for row in self.frame_rows if row.kind == "fruit"}
+        return [name for name in described if name in taken] or described
+
+    @property
+    def graded_by(self) -> str:
+        return usual_camera(self.cameras)
 
     @property
     def n_frames(self) -> int:

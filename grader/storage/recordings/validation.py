@@ -9,8 +9,8 @@ from pathlib import Path
 from grader.errors import BadRecording
 from grader.storage.recordings.findings import Findings, Problem
 from grader.storage.recordings.folder import MANIFEST, picture_files
+from grader.storage.recordings.gradable import check_gradable
 from grader.storage.recordings.opening import open_stored, truth_table
-from grader.storage.recordings.order import check_steps
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
 from grader.storage.recordings.tables import TABLES
@@ -32,6 +32,7 @@ def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
         if not findings.failed:
             findings.caught(error)
     else:
+        check_gradable(recording, findings)
         _check_order(recording, findings)
         _check_pictures(recording, findings, progress)
         if path.is_dir():
@@ -46,7 +47,6 @@ def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
 def _check_order(recording: StoredRecording, findings: Findings) -> None:
     """Per camera: sequence numbers that leave gaps, repeat or run back; pulses that do not rise as they do."""
     file = recording.tables["frames"].file
-    check_steps(file, recording.frame_rows, recording.installation, findings)
     for camera, place in recording.installation.cameras.items():
         rows = [row for row in recording.frame_rows if row.kind == "fruit" and row.camera == camera]
         half, crept = place.pulses_per_frame / 2, 0
