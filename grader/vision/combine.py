@@ -186,7 +186,9 @@ def spheroid_area_mm2(diameter_mm: Values, height_mm: Values) -> Values:
 
 
 def _turn_weights(turn: Values, whole: NDArray[np.bool_]) -> Values:
-    """One over how often each view's face came by: skin that a second turn shows again counts once.
+    """How much of a fruit's girth each view speaks for, in rad: half of the way to the views before and after it, at
+    either end half of what no view looks straight at, and never farther than a view sees. Divided by how often its face
+    came by: skin that a second turn shows again counts once.
 
     turn: (n, v) rad from the first view; where it is not known, all views count the same.
     """
@@ -196,8 +198,17 @@ def _turn_weights(turn: Values, whole: NDArray[np.bool_]) -> Values:
         step = (last - first) / np.maximum(whole.sum(axis=1) - 1, 1)
         again = np.floor((last[:, None] + step[:, None] / 2 - turn) / (2 * np.pi))
         before = np.floor((turn - first[:, None] + step[:, None] / 2) / (2 * np.pi))
+        at_the_ends = np.maximum(2 * np.pi - (last - first), step) / 2
     times = 1.0 + np.maximum(again, 0) + np.maximum(before, 0)
-    return np.where(whole, np.where(np.isfinite(times), 1.0 / times, 1.0), 0.0)
+    order = np.argsort(turn, axis=1)  # views that do not count come last
+    between = np.diff(np.take_along_axis(turn, order, axis=1), axis=1) / 2
+    reach = np.repeat(at_the_ends[:, None], turn.shape[1] + 1, axis=1)
+    reach[:, 1:-1] = np.where(np.isnan(between), reach[:, 1:-1], between)
+    reach = np.minimum(reach, np.radians(SEEN_DEG))
+    weight = np.empty_like(turn)
+    np.put_along_axis(weight, order, reach[:, :-1] + reach[:, 1:], axis=1)
+    weight /= times
+    return np.where(whole, np.where(np.isfinite(weight), weight, 1.0), 0.0)
 
 
 def _skin_seen(turn: Values, whole: NDArray[np.bool_]) -> Values:

@@ -189,3 +189,19 @@ def test_settings_shift_sizes_and_take_hollows_from_the_volume() -> None:
 def test_an_apple_has_hollows_and_an_orange_has_none() -> None:
     apple, orange = settings_for("apple").hollow_share, settings_for("citrus").hollow_share
     assert 0.005 < apple < 0.03 and orange == 0.0
+
+
+@pytest.mark.parametrize(("views", "lost"), [(12, []), (9, []), (16, [5, 6, 7])])
+def test_views_speak_for_the_skin_beside_them_that_no_view_looks_straight_at(views: int, lost: list[int]) -> None:
+    turn_deg = 22.5
+    seen = bodies.passage(bodies.ellipsoid(80, 80, 68), bodies.axis(15, 10.0), turn_deg, views=views, noise_mm=0.1)
+    middle = (views - 1) / 2 if not lost else 6.0
+    towards_red = np.cos(np.radians((np.arange(views) - middle) * turn_deg))
+    seen.views[0, :, VIEW_COLUMNS["skin_weight"].start] = 1.0
+    seen.views[0, :, VIEW_COLUMNS["blush_weight"].start] = 0.5 + 0.4 * towards_red  # a fruit with one red side
+    seen.whole[0, lost] = False
+
+    alike = float(np.mean((0.5 + 0.4 * towards_red)[seen.whole[0]]))
+
+    assert abs(alike - 0.5) > 0.03
+    assert of(seen).blush_fraction[0] == pytest.approx(0.5, abs=0.7 * abs(alike - 0.5))
