@@ -17,6 +17,9 @@ _MOVED_COUNTS = 24
 _MOVED_SHARE = 0.002
 """A single fruit of 60 mm that moved by half a cup changes 1 % of a picture of 1280 x 610."""
 
+_DARK_COUNTS, _SHOWN_COUNTS = 8, 40
+"""What a picture without light stays below, and the difference between a belt and anything that lies on it."""
+
 
 def sight_of(pixels: NDArray[np.uint8]) -> bytes:
     """Some rows of a picture, (height, width, n_bands) uint8."""
@@ -30,6 +33,12 @@ def has_moved(before: bytes, now: bytes) -> bool:
 
 
 def is_colourless(sight: bytes, n_bands: int) -> bool:
-    """Whether all bands of a sight are the same everywhere."""
+    """Whether all bands of a sight are the same everywhere, though it shows something or is dark all over.
+
+    A bare belt drawn in one grey, as no camera shows one, is neither.
+    """
     pixels = np.frombuffer(sight, np.uint8).reshape(-1, n_bands)
-    return n_bands > 1 and all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::64], pixels))
+    if n_bands == 1 or not all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::64], pixels)):
+        return False
+    brightest = int(pixels.max())
+    return brightest < _DARK_COUNTS or brightest - int(pixels.min()) > _SHOWN_COUNTS

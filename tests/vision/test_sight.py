@@ -30,9 +30,11 @@ def test_one_fruit_that_moved_is_motion_and_noise_is_none(noise_sd: float) -> No
     assert has_moved(before, sight_of(belt_with_fruit(660, noise_sd, seed=3)))
 
 
-def test_a_picture_whose_bands_are_all_the_same_is_colourless_and_a_dark_noisy_one_is_not() -> None:
+def test_a_picture_whose_bands_are_all_the_same_has_no_colour_and_a_dark_one_no_light() -> None:
+    grey = cv2.merge([cv2.cvtColor(belt_with_fruit(600, 2.0, seed=1), cv2.COLOR_BGR2GRAY)] * 3)
     dark = np.random.default_rng(1).integers(0, 3, (610, 1280, 3), np.uint8)
-    assert not is_colourless(sight_of(dark), 3)
-    assert is_colourless(sight_of(np.repeat(dark[:, :, :1], 3, axis=2)), 3)
+    assert is_colourless(sight_of(grey), 3)
     assert is_colourless(sight_of(np.zeros((610, 1280, 4), np.uint8)), 4)
-    assert not is_colourless(sight_of(dark[:, :, :1]), 1)  # a camera of one band never had colours
+    assert not is_colourless(sight_of(dark), 3)  # noise in every band: it was taken, and by little light
+    assert not is_colourless(sight_of(grey[:, :, :1]), 1)  # a camera of one band never had colours
+    assert not is_colourless(sight_of(np.full((610, 1280, 3), 45, np.uint8)), 3)  # a drawn belt, and nothing on it
