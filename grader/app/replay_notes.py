@@ -24,6 +24,8 @@ def frame_notes(
         yield f"{path}: {unusable} of {pictures.total()} pictures could not be used ({what})"
     if faults.missing:
         yield f"{path}: {faults.missing} frames are missing between others"
+    if faults.passed_over:
+        yield f"{path}: what crossed during {faults.passed_over} of them has no rows: they are too many to go through"
     if faults.colourless:
         yield f"{path}: {faults.colourless} pictures have no colour or no light: all their bands are the same"
     if unusable or faults.missing or faults.colourless:

@@ -8,6 +8,7 @@ function on a recording. What the shell finds late or the board refuses comes ba
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,13 +63,14 @@ class LineSettings:
 class FrameFaults:
     """What was wrong with the frames so far, for what no flag on a fruit can say.
 
-    missing: frames that should have come between others, by the encoder. alike: pictures that were the one before them
-    once more, to the last count. colourless: pictures whose bands are all the same. uncounted: pictures in which the
-    belt had moved and the encoder had not counted. cut_at_start, cut_at_end: cups that held something when the first
-    picture was taken, and after the last one.
+    missing: frames that should have come between others, by the encoder. passed_over: those of them that were too many
+    to be gone through. alike: pictures that were the one before them once more, to the last count. colourless: pictures
+    whose bands are all the same. uncounted: pictures in which the belt had moved and the encoder had not counted.
+    cut_at_start, cut_at_end: cups that held something when the first picture was taken, and after the last one.
     """
 
     missing: int = 0
+    passed_over: int = 0
     alike: int = 0
     colourless: int = 0
     uncounted: int = 0
@@ -204,9 +206,12 @@ def _follow(
     place = follow(track.belt, frame, pulses_per_frame=per_frame, reach=track.course.reach)
     if place.slipped:
         flag_all(track, Flag.PULSE_JUMP)
-    state.faults.missing += len(place.missing)
     arrived_at = track.belt.pulse
-    for pulse in map(Pulse, place.missing[:MOST_MISSING_FRAMES]):
+    undecided = bisect_left(place.missing, (track.passed + 1) * track.course.pulses_per_cup + track.course.enters)
+    unseen = place.missing[undecided : undecided + MOST_MISSING_FRAMES]
+    state.faults.missing += len(place.missing)
+    state.faults.passed_over += len(place.missing) - undecided - len(unseen)
+    for pulse in map(Pulse, unseen):
         track.belt.pulse = pulse if came_from is None else max(came_from, pulse)
         due, readings = readings.split(pulse)
         join(track, due)
