@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,10 @@ import cv2
 from grader.app.replay_notes import frame_notes
 from grader.app.setting_up import decider
 from grader.domain.decisions import FruitRecord
-from grader.domain.frames import Frame, Readings, Scan, Weighing
+from grader.domain.frames import Frame
 from grader.domain.latency import LatencyHistogram
 from grader.station.line import new_line, run_out, step
+from grader.station.readings_queue import ReadingsByPulse
 from grader.storage.fruit_table import (
     FRUIT_COLUMNS,
     FruitTable,
@@ -27,7 +28,6 @@ from grader.storage.fruit_table import (
 from grader.storage.provenance import software_versions
 from grader.storage.recordings import Recording, open_gradable, recording_sha256
 from grader.storage.summary import Summary, summary_of, write_summary
-from grader.units import Pulse
 
 
 class Replayed(NamedTuple):
@@ -54,7 +54,7 @@ def replay(
     recording = open_gradable(path)
     chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=recording.graded_by)
     state = new_line(chosen.settings)
-    readings = _ReadingsByPulse(recording.weighings, recording.scans)
+    readings = ReadingsByPulse(recording.weighings, recording.scans)
     step_ms = LatencyHistogram()
     records: list[FruitRecord] = []
     pictures: Counter[str] = Counter()
@@ -83,7 +83,7 @@ def replay(
             *chosen.warnings,
             *recording.warnings,
             *_others_left(recording),
-            *frame_notes(path, pictures, state.faults, state.eye.strays, records),
+            *frame_notes(path, pictures, state.faults, records),
         ),
     )
 
@@ -104,30 +104,6 @@ def write_out(replayed: Replayed, out: Path) -> Path:
 
 def _frames(recording: Recording, camera: str) -> Iterator[Frame]:
     return (frame for frame in recording.frames() if frame.camera == camera)
-
-
-class _ReadingsByPulse:
-    """Deals out weighings and scans in the order of their pulses."""
-
-    def __init__(self, weighings: Sequence[Weighing], scans: Sequence[Scan]) -> None:
-        self._weighings = sorted(weighings, key=lambda weighing: weighing.pulse)
-        self._scans = sorted(scans, key=lambda scan: scan.pulse)
-        self._weighed = self._scanned = 0
-
-    def up_to(self, pulse: Pulse) -> Readings:
-        """Those not dealt yet whose pulse has come."""
-        weighed, scanned = self._weighed, self._scanned
-        while self._weighed < len(self._weighings) and self._weighings[self._weighed].pulse <= pulse:
-            self._weighed += 1
-        while self._scanned < len(self._scans) and self._scans[self._scanned].pulse <= pulse:
-            self._scanned += 1
-        return Readings(tuple(self._weighings[weighed : self._weighed]), tuple(self._scans[scanned : self._scanned]))
-
-    def rest(self) -> Readings:
-        """Those that are left."""
-        weighed, scanned = self._weighed, self._scanned
-        self._weighed, self._scanned = len(self._weighings), len(self._scans)
-        return Readings(tuple(self._weighings[weighed:]), tuple(self._scans[scanned:]))
 
 
 def differences(replayed: Replayed, expected: FruitTable) -> tuple[int, str]:

@@ -12,11 +12,11 @@ from grader.station.line import FrameFaults
 
 
 def frame_notes(
-    path: Path, pictures: Counter[str], faults: FrameFaults, strays: int, records: Sequence[FruitRecord]
+    path: Path, pictures: Counter[str], faults: FrameFaults, records: Sequence[FruitRecord]
 ) -> Iterator[str]:
     """A sentence for each kind of fault; none for a sound recording.
 
-    pictures: how many there were, by what was wrong with them, "" where nothing was. strays: as `Eye.strays`.
+    pictures: how many there were, by what was wrong with them, "" where nothing was.
     """
     unusable = pictures.total() - pictures[""]
     if unusable:
@@ -29,11 +29,7 @@ def frame_notes(
     if faults.colourless:
         yield f"{path}: {faults.colourless} pictures have no colour or no light: all their bands are the same"
     if unusable or faults.missing or faults.colourless:
-        unseen = sum(bool(record.flags & Flag.NOT_SEEN) for record in records)
-        yield (
-            f"{path}: cups that crossed meanwhile are flagged; {unseen} that no picture showed stand as not_seen, "
-            "whether they held a fruit or not"
-        )
+        yield f"{path}: cups that crossed then are flagged; {_unseen(records)} that no picture showed have a row"
     if faults.alike:
         yield f"{path}: {faults.alike} pictures are the one before them once more: the camera stood still"
     if faults.uncounted:
@@ -55,13 +51,18 @@ def frame_notes(
             f"{path}: {beside} of {len(records)} fruit were not where their cups should be: the encoder slipped, or "
             "recording.toml does not say where the camera stood"
         )
-    if strays:
+    if faults.strays:
         yield (
-            f"{path}: things of the size of a fruit lay beside the lanes, {strays} times: fruit of other lanes are not "
-            "graded; check lanes, lane_pitch_px and cup_zero_px"
+            f"{path}: things of the size of a fruit lay beside the lanes, {faults.strays} times: fruit of other lanes "
+            "are not graded; check lanes, lane_pitch_px and cup_zero_px"
         )
     pale = sum(bool(record.flags & Flag.NO_COLOUR) for record in records)
     if 2 * pale > len(records):
         yield f"{path}: {pale} of {len(records)} fruit have no colour that fruit have: are red and blue exchanged?"
     if unusable or faults != FrameFaults() or jumped:
         yield f"{path}: `grader check {path}` names each row"
+
+
+def _unseen(records: Sequence[FruitRecord]) -> int:
+    lost = Flag.FRAME_LOST | Flag.FRAME_DAMAGED | Flag.FRAME_REPEATED
+    return sum(bool(record.flags & Flag.NOT_SEEN and record.flags & lost) for record in records)

@@ -65,19 +65,6 @@ class Readings:
     weighings: tuple[Weighing, ...] = ()
     scans: tuple[Scan, ...] = ()
 
-    def split(self, pulse: Pulse) -> tuple[Readings, Readings]:
-        """Those up to a pulse, and those after it."""
-        return (
-            Readings(
-                tuple(each for each in self.weighings if each.pulse <= pulse),
-                tuple(each for each in self.scans if each.pulse <= pulse),
-            ),
-            Readings(
-                tuple(each for each in self.weighings if each.pulse > pulse),
-                tuple(each for each in self.scans if each.pulse > pulse),
-            ),
-        )
-
 
 NO_READINGS = Readings()
 

@@ -41,6 +41,7 @@ class ViewFeatures:
     dark_weight: part of the skin that is much darker than the fruit's own skin in the red band.
     dark_spots: separate dark spots whose centre crosses the middle of the face in this view.
     largest_dark_mm2: area of the largest dark spot on the face, foreshortening taken out.
+    strays: things of the size of a fruit that lie beside all lanes, no array.
     """
 
     lane: NDArray[np.int16]
@@ -59,6 +60,7 @@ class ViewFeatures:
     dark_weight: Values
     dark_spots: Values
     largest_dark_mm2: Values
+    strays: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.lane)
@@ -71,14 +73,15 @@ class ViewFeatures:
         return len(self.lane)
 
     @classmethod
-    def of_empty_cups(cls, lane: NDArray[np.int16], cup: NDArray[np.int64]) -> Self:
+    def of_empty_cups(cls, lane: NDArray[np.int16], cup: NDArray[np.int64], strays: int = 0) -> Self:
         """Cups in which nothing is seen; everything measured is NaN."""
         n = len(lane)
         table = np.full((VIEW_WIDTH, n), np.nan, np.float32)  # one piece of memory for all columns
         measured = {
             name: table[at].T if name == "callipers_mm" else table[at.start] for name, at in VIEW_COLUMNS.items()
         }
-        return cls(lane=lane, cup=cup, occupancy=np.full(n, Occupancy.EMPTY, np.uint8), **measured)
+        occupancy = np.full(n, Occupancy.EMPTY, np.uint8)
+        return cls(lane=lane, cup=cup, occupancy=occupancy, strays=strays, **measured)
 
     def rows(self, pick: Any) -> Self:
         """The same record with the picked rows only."""
@@ -89,7 +92,7 @@ class ViewFeatures:
         return np.column_stack([getattr(self, name) for name in VIEW_COLUMNS])
 
 
-_FIELDS = tuple(field.name for field in fields(ViewFeatures))
+_FIELDS = tuple(field.name for field in fields(ViewFeatures) if field.name != "strays")
 
 
 def _columns() -> dict[str, slice]:

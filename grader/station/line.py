@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from grader.domain.artefacts import SugarModel
 from grader.domain.colour import ColourCalibration
@@ -24,11 +28,12 @@ from grader.domain.views import Occupancy
 from grader.grading.allocate import Allocation, allocate
 from grader.grading.compiled import CompiledSheet
 from grader.grading.judge import grade, reasons
+from grader.station.readings_queue import ReadingsByPulse
 from grader.tracking.belt import Place, advance, follow
 from grader.tracking.readings import join
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import TrackState, new_track, where_to_run
-from grader.tracking.track import close_seen, decide, flag_all, flag_in_view, observe, touch
+from grader.tracking.track import close_seen, decide, flag_all, flag_cut_off, observe, touch
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
@@ -36,8 +41,8 @@ from grader.vision.geometry import cups_in_view
 from grader.vision.sight import has_moved, is_colourless, sight_of
 
 UNNAMED_LOT = "lot-1"
-MOST_MISSING_FRAMES = 5000
-"""Frames in a row, some minutes, whose cups are gone through one by one; what passed in a longer gap is not known."""
+MOST_UNSEEN = 5000
+"""Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,11 @@ class LineSettings:
 class FrameFaults:
     """What was wrong with the frames so far, for what no flag on a fruit can say.
 
-    missing: frames that should have come between others, by the encoder. passed_over: those of them that were too many
-    to be gone through. alike: pictures that were the one before them once more, to the last count. colourless: pictures
-    whose bands are all the same. uncounted: pictures in which the belt had moved and the encoder had not counted.
-    cut_at_start, cut_at_end: cups that held something when the first picture was taken, and after the last one.
+    missing: frames that the camera took and that never came, by its count. passed_over: places without a picture that
+    were too many to be gone over. alike: pictures that were the one before them once more, to the last count.
+    colourless: pictures whose bands are all the same. uncounted: pictures in which the belt had moved and the encoder
+    had not counted. strays: times that something of the size of a fruit lay beside all lanes. cut_at_start, cut_at_end:
+    cups that held something when the first picture was taken, and after the last one.
     """
 
     missing: int = 0
@@ -74,8 +80,16 @@ class FrameFaults:
     alike: int = 0
     colourless: int = 0
     uncounted: int = 0
+    strays: int = 0
     cut_at_start: int = 0
     cut_at_end: int = 0
+
+
+class Sight(NamedTuple):
+    """Some of a picture (`sight_of`), and where it was taken."""
+
+    pulse: Pulse
+    rows: bytes
 
 
 @dataclass(slots=True)
@@ -86,7 +100,7 @@ class LineState:
     eye: Eye
     track: TrackState
     allocation: Allocation
-    sight: bytes | None = None
+    sight: Sight | None = None
     faults: FrameFaults = field(default_factory=FrameFaults)
 
 
@@ -137,10 +151,12 @@ def step(
     if frame is None and pulse is None:
         raise ValueError("a step needs a frame or a pulse")
     track, result = state.track, Step(state, [], [])
-    first = track.belt.frame is None
-    place = None
-    if frame is not None:
-        place, readings = _follow(settings, state, frame, readings, result)
+    first, came_from = track.belt.frame is None, track.belt.pulse
+    place = None if frame is None else _follow(settings, state, frame)
+    if place is not None and place.unseen and came_from is not None:
+        state.faults.missing += place.missing
+        crossed, readings = _past_unseen(settings, state, place, came_from, readings)
+        result.extend(crossed)
     if place is not None and place.jumped:
         result.extend(_judged(settings, state, _closed(settings, track, all_cups=True)))
     if pulse is not None and advance(track.belt, pulse, track.course.reach):
@@ -163,7 +179,7 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
     last = track.belt.frame
     if last is not None:  # what the next frame would have shown was seen in part only
         after_it = Pulse(last.pulse + settings.camera_place.pulses_per_frame)
-        state.faults.cut_at_end = flag_in_view(track, after_it, Flag.FRAME_LOST)
+        state.faults.cut_at_end = flag_cut_off(track, after_it)
     left: list[Weighing | Scan] = sorted([*readings.weighings, *readings.scans], key=lambda said: said.pulse)
     for said in left:  # a step per reading: after the last frame they are a few dozen
         belt = track.belt.pulse
@@ -196,29 +212,35 @@ def lot_of(lots: tuple[LotMark, ...], lane: int, cup: int) -> str:
     return max(begun, key=lambda lot: lot.first_cup[lane]).name if begun else UNNAMED_LOT
 
 
-def _follow(
-    settings: LineSettings, state: LineState, frame: Frame, readings: Readings, result: Step
-) -> tuple[Place, Readings]:
-    """Move the line on to the frame, and before it over the places where frames should have come, cup by cup, so that
-    what crossed there unseen is not forgotten. Returns the frame's place and the readings that are left."""
+def _follow(settings: LineSettings, state: LineState, frame: Frame) -> Place:
+    """Move the belt on to the frame, and flag what is on its way where its counts are in doubt."""
     track, per_frame = state.track, settings.camera_place.pulses_per_frame
-    came_from = track.belt.pulse
     place = follow(track.belt, frame, pulses_per_frame=per_frame, reach=track.course.reach)
     if place.slipped:
         flag_all(track, Flag.PULSE_JUMP)
-    arrived_at = track.belt.pulse
-    undecided = bisect_left(place.missing, (track.passed + 1) * track.course.pulses_per_cup + track.course.enters)
-    unseen = place.missing[undecided : undecided + MOST_MISSING_FRAMES]
-    state.faults.missing += len(place.missing)
-    state.faults.passed_over += len(place.missing) - undecided - len(unseen)
-    for pulse in map(Pulse, unseen):
-        track.belt.pulse = pulse if came_from is None else max(came_from, pulse)
-        due, readings = readings.split(pulse)
-        join(track, due)
+    return place
+
+
+def _past_unseen(
+    settings: LineSettings, state: LineState, place: Place, came_from: Pulse, readings: Readings
+) -> tuple[Step, Readings]:
+    """Go over the places where pictures should have been taken before this one, cup by cup, so that what crossed there
+    is not forgotten. Returns what was decided on the way, and the readings that are left."""
+    track, result = state.track, Step(state, [], [])
+    course, arrived_at = track.course, track.belt.pulse
+    undecided = bisect_left(place.unseen, (track.passed + 1) * course.pulses_per_cup + course.enters)
+    unseen = place.unseen[undecided:]
+    if len(unseen) > MOST_UNSEEN:
+        state.faults.passed_over += len(unseen) - MOST_UNSEEN
+    queue = ReadingsByPulse(readings.weighings, readings.scans)
+    half = MOST_UNSEEN // 2  # of a gap that is too long: what it began with, and what is still in view at its end
+    for pulse in map(Pulse, chain(unseen[:half], unseen[max(half, len(unseen) - half) :])):
+        track.belt.pulse = max(came_from, pulse)
+        join(track, queue.up_to(pulse))
         result.extend(_judged(settings, state, _closed(settings, track)))
         _miss(settings, track, pulse, Flag.FRAME_LOST | place.flags & Flag.PULSE_JUMP)
     track.belt.pulse = arrived_at
-    return place, readings
+    return result, queue.rest()
 
 
 def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False) -> FruitMeasurements:
@@ -229,36 +251,44 @@ def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False
 
 def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *, first: bool) -> None:
     """Give the cups in view what the frame shows of them, or the flag that it shows nothing."""
-    camera, track, flags = settings.camera_place, state.track, place.flags
-    pixels = frame.pixels
-    if pixels is not None and pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
-        pixels, flags = None, flags | Flag.FRAME_DAMAGED
-    if pixels is None:
+    track = state.track
+    pixels, flags = _picture(settings, state, frame, place.flags)
+    views = None if pixels is None else state.eye.look(pixels, frame.pulse)
+    # A picture that came before may show a bare belt, but nothing on it: that would have moved on.
+    if views is None or (flags & Flag.FRAME_REPEATED and (views.occupancy != Occupancy.EMPTY).any()):
         _miss(settings, track, frame.pulse, flags)
         return
-    before, state.sight = state.sight, sight_of(pixels)
-    if is_colourless(state.sight, len(camera.bands)):
-        state.faults.colourless += 1
-        _miss(settings, track, frame.pulse, flags | Flag.FRAME_DAMAGED)
-        return
-    if flags & Flag.FRAME_REPEATED:
-        if before is not None and has_moved(before, state.sight):  # the belt moves and the encoder does not count
-            flag_all(track, Flag.PULSE_JUMP)
-            flags |= Flag.PULSE_JUMP
-            state.faults.uncounted += 1
-        _miss(settings, track, frame.pulse, flags)
-        return
-    views = state.eye.look(pixels, frame.pulse)
-    if before == state.sight:  # noise alone makes each picture its own
-        state.faults.alike += 1
-        flags |= Flag.FRAME_REPEATED
-        if (views.occupancy != Occupancy.EMPTY).any():  # and what lies on the belt has not moved with it
-            _miss(settings, track, frame.pulse, flags)
-            return
+    state.faults.strays += views.strays
     observe(track, views, frame.pulse, flags)
     if first:  # what was in the picture before it was seen in part only
-        before_it = Pulse(frame.pulse - camera.pulses_per_frame)
-        state.faults.cut_at_start = flag_in_view(track, before_it, Flag.FRAME_LOST)
+        before_it = Pulse(frame.pulse - settings.camera_place.pulses_per_frame)
+        state.faults.cut_at_start = flag_cut_off(track, before_it)
+
+
+def _picture(
+    settings: LineSettings, state: LineState, frame: Frame, flags: Flag
+) -> tuple[NDArray[np.uint8] | None, Flag]:
+    """The frame's picture, None where it says nothing of the belt as it is now, and the flags that it deserves."""
+    camera, pixels, faults = settings.camera_place, frame.pixels, state.faults
+    if pixels is None:
+        return None, flags
+    if pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
+        return None, flags | Flag.FRAME_DAMAGED
+    before, now = state.sight, Sight(frame.pulse, sight_of(pixels))
+    state.sight = now
+    if is_colourless(now.rows, len(camera.bands)):
+        faults.colourless += 1
+        return None, flags | Flag.FRAME_DAMAGED
+    if flags & Flag.FRAME_REPEATED:
+        if before is not None and before.pulse == now.pulse and has_moved(before.rows, now.rows):
+            faults.uncounted += 1  # the belt moves, and the encoder does not count
+            flag_all(state.track, Flag.PULSE_JUMP)
+            flags |= Flag.PULSE_JUMP
+        return None, flags
+    if before is not None and before.rows == now.rows:  # noise alone makes each picture its own
+        faults.alike += 1
+        flags |= Flag.FRAME_REPEATED
+    return pixels, flags
 
 
 def _miss(settings: LineSettings, track: TrackState, pulse: Pulse, flags: Flag) -> None:

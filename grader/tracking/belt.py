@@ -48,13 +48,15 @@ class Place(NamedTuple):
     """What a frame's counts say.
 
     flags: of the cups that it shows. believed: its pulse says which cups these are. slipped: all identities on the belt
-    are in doubt. jumped: what is on the belt will not come by under its numbers any more. missing: pulses of the frames
-    that should have come between the latest that was believed and this one, by the encoder.
+    are in doubt. jumped: what is on the belt will not come by under its numbers any more. unseen: pulses of
+    the places, by the encoder, between the latest frame that was believed and this one where pictures were due.
+    missing: how many the camera took meanwhile and did not deliver, by its own count.
     """
 
     flags: Flag
     believed: bool = True
-    missing: range = range(0)
+    unseen: range = range(0)
+    missing: int = 0
     slipped: bool = False
     jumped: bool = False
 
@@ -71,7 +73,7 @@ def follow(belt: Belt, frame: Frame, *, pulses_per_frame: int, reach: int) -> Pl
     frames, pulses = here.sequence - last.sequence, here.pulse - last.pulse
     fits = _fits(frames, pulses, pulses_per_frame)
     near = 0 < pulses <= reach
-    missing = range(last.pulse + pulses_per_frame, here.pulse - pulses_per_frame // 2, pulses_per_frame)
+    unseen = range(last.pulse + pulses_per_frame, here.pulse - pulses_per_frame // 2, pulses_per_frame)
     if pulses == 0 and frames in (0, 1):
         belt.frame = here
         return Place(flags | Flag.FRAME_REPEATED)
@@ -79,13 +81,13 @@ def follow(belt: Belt, frame: Frame, *, pulses_per_frame: int, reach: int) -> Pl
         return Place(flags | Flag.FRAME_OUT_OF_ORDER)
     if frames > 0 and fits:
         _move(belt, here, reach)
-        return Place(flags, missing=missing)
+        return Place(flags, unseen=unseen, missing=frames - 1)
     if near and not 0 < frames * pulses_per_frame <= reach:
         _move(belt, here, reach)
-        return Place(flags | Flag.FRAME_OUT_OF_ORDER, missing=missing)
+        return Place(flags | Flag.FRAME_OUT_OF_ORDER, unseen=unseen, missing=len(unseen))
     if near:
         _move(belt, here, reach)
-        return Place(flags | Flag.PULSE_JUMP, slipped=True, missing=missing)
+        return Place(flags | Flag.PULSE_JUMP, slipped=True, unseen=unseen, missing=frames - 1)
     before, belt.doubted = belt.doubted, here
     jumped = before is not None and _follows(before, here, pulses_per_frame, reach)
     if jumped:

@@ -1,6 +1,6 @@
 """Whether fruit are seen where their cups are said to be.
 
-A fruit rides in the middle of its cup, give or take a tenth of a cup, for as long as it is in the picture. Where the
+A fruit rides in the middle of its cup, give or take a fifth of a cup, for as long as it is in the picture. Where the
 encoder has slipped, where its pulses do not follow the belt, where a camera was moved or described wrongly, fruit stand
 beside their places or wander off them from frame to frame: then nobody can say for certain which cup they are in.
 """
@@ -26,7 +26,7 @@ def out_of_place(
     course: Course,
     settings: TrackSettings,
 ) -> NDArray[np.bool_]:
-    """Marks (n,) cups whose fruit was not seen where it should have been.
+    """Marks (n,) cups whose fruit was not seen where it should have been. A single view may be mistaken.
 
     views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v) bool as in `combined`; lane, cup (n,).
     """
@@ -38,7 +38,8 @@ def out_of_place(
     far = np.maximum(np.abs(along), np.abs(aside)) > settings.most_off_cups
     earlier = whole & (2 * np.cumsum(whole, axis=1) <= n_whole[:, None])
     wandered = _mean(along, whole & ~earlier) - _mean(along, earlier)
-    return np.asarray((far.sum(axis=1) > settings.off_share * n_whole) | (np.abs(wandered) > settings.most_wander_cups))
+    often = far.sum(axis=1) > np.maximum(settings.off_share * n_whole, 1)
+    return np.asarray(often | (np.abs(wandered) > settings.most_wander_cups))
 
 
 def _off(views: NDArray[np.float32], column: str, due_mm: Values, whole: NDArray[np.bool_]) -> Values:

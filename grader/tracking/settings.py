@@ -15,8 +15,9 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no scale says: the smallest fruit of the line have 50 mm, the flattest of them three quarters of that.
     oversize_mm: a fruit of a larger diameter is more than a cup can carry.
     most_off_cups, off_share: fruit lie within a fifth of a cup, or of a lane, of its middle; where more than this share
-    of the views shows one farther off, it is not certain whose cup it is. most_wander_cups: from the first half of its
-    views to the second a fruit wanders a tenth of a cup at most, for it has not the height and form of an 80 mm ball.
+    of the views, and more than one, shows one farther off, it is not certain whose cup it is. most_wander_cups: by so
+    much a fruit may wander from the first half of its views to the second: a tenth is usual, as perspective is taken
+    out of places for a ball of 80 mm only.
     zero_cups: the scale's zero is the median of so many empty cups: litter in a few of them does not move it. Until so
     many have come, the zero that it started with counts for the rest: a scale is zeroed before a run.
     """

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from grader.domain.frames import Scan
 from grader.domain.installation import CameraPlace, Installation
+from grader.domain.plausible import MOST_CUPS_FOLLOWED
 from grader.domain.views import VIEW_WIDTH
 from grader.errors import BadSettings
 from grader.spectra.references import References
@@ -20,19 +21,19 @@ from grader.vision.combine import Combined
 from grader.vision.geometry import optical_centre_px
 
 MOST_VIEWS = 48
-MOST_SLOTS = 512
 NO_CUP = NEVER = -(1 << 62)
 """A cup serial and a pulse that no belt comes to; differences from them still fit into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Where along the belt a cup is seen, weighed, scanned and decided about, in pulses after cup zero.
+    """Where along the belt a cup is seen, weighed, scanned and decided about; in pulses after cup zero, unless the
+    name has another unit.
 
-    enters, leaves: its centre comes into the picture, and has left it. below_lens_mm: where it is below the optical
-    centre, in mm after cup zero. lane_aside_mm (lanes,), lane_pitch_mm: where the lanes are, across the belt from below
-    the optical centre, and how far apart. slots: cups per lane that can be on their way
-    at once, from the first view to the decision.
+    enters, leaves: its centre comes into the picture, and has left it. views: pictures that show the whole cup.
+    below_lens_mm: where it is below the optical centre. lane_aside_mm (lanes,), lane_pitch_mm: where the lanes are,
+    across the belt from below the optical centre, and how far apart. slots: cups per lane that can be on their way at
+    once, from the first view to the decision.
     """
 
     pulses_per_cup: int
@@ -40,6 +41,7 @@ class Course:
     first_cup: int
     enters: int
     leaves: int
+    views: int
     below_lens_mm: float
     lane_aside_mm: NDArray[np.float64]
     lane_pitch_mm: float
@@ -50,7 +52,7 @@ class Course:
 
     @classmethod
     def of(cls, installation: Installation, camera: CameraPlace) -> Course:
-        """Raises BadSettings when more than `MOST_SLOTS` cups lie between the picture and the decision."""
+        """Raises BadSettings when more than `MOST_CUPS_FOLLOWED` cups lie between the picture and the decision."""
         line = installation.line
 
         def pulses(position_mm: float) -> int:
@@ -60,10 +62,10 @@ class Course:
         leaves = pulses((camera.width_px - camera.cup_zero_px[0]) * camera.mm_per_px) + 1  # rounded up: all have left
         decision = pulses(installation.gates.decision_mm)
         slots = math.ceil((max(decision, leaves) - min(enters, 0)) / line.pulses_per_cup) + 2
-        if slots > MOST_SLOTS:
+        if slots > MOST_CUPS_FOLLOWED:
             raise BadSettings(
                 "gates.decision_mm",
-                f"{slots} cups lie between the start of the picture and the decision; {MOST_SLOTS} can be followed",
+                f"{slots} cups lie between the picture and the decision; {MOST_CUPS_FOLLOWED} can be followed",
                 remedy="check mm_per_pulse, pulses_per_cup and cup_zero_px, or bring the decision nearer to the camera",
             )
         foot_x_px, foot_y_px = optical_centre_px(camera)
@@ -74,6 +76,7 @@ class Course:
             first_cup=line.first_cup,
             enters=enters,
             leaves=leaves,
+            views=(leaves - enters - line.pulses_per_cup) // camera.pulses_per_frame,
             below_lens_mm=(foot_x_px - camera.cup_zero_px[0]) * camera.mm_per_px,
             lane_aside_mm=np.asarray((lane_y_px - foot_y_px) * camera.mm_per_px, np.float64),
             lane_pitch_mm=camera.lane_pitch_px * camera.mm_per_px,

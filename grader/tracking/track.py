@@ -63,12 +63,12 @@ def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) ->
     state.n_missed[at_lane, slot] += 1
 
 
-def flag_in_view(state: TrackState, pulse: Pulse, flags: Flag) -> int:
-    """Flag the known cups that are in the picture at a pulse; how many of them showed something."""
+def flag_cut_off(state: TrackState, pulse: Pulse) -> int:
+    """Flag the known cups that a picture at this pulse would have shown, were it there; how many held something."""
     course = state.course
     left, entered = course.last_past(course.leaves, pulse), course.last_past(course.enters, pulse)
     there = (state.cup > left) & (state.cup <= entered)
-    state.flags[there] |= np.uint32(flags)
+    state.flags[there] |= np.uint32(Flag.FRAME_LOST)
     shown = _kept(state.n_views[there]) & (state.occupancy[there] != Occupancy.EMPTY)
     return int(shown.any(axis=1).sum())
 
@@ -99,7 +99,8 @@ def close_seen(
     whole = uncut & (code != Occupancy.EMPTY)
     n_uncut, n_whole, n_cut = uncut.sum(axis=1), whole.sum(axis=1), (kept & ~uncut).sum(axis=1)
     shown = (n_whole >= settings.least_views) & (n_whole >= settings.occupied_share * n_uncut)
-    never_shown = (n_uncut == 0) & ((n_cut > 0) | (state.n_missed[lane, slot] >= settings.enough_views))
+    missed = max(1, min(settings.enough_views, state.course.views))
+    never_shown = (n_uncut == 0) & ((n_cut > 0) | (state.n_missed[lane, slot] >= missed))
     doubtful = never_shown | ((n_uncut < settings.least_views) & (n_whole > 0))
     narrowest_mm = state.views[lane, slot, :, VIEW_COLUMNS["callipers_mm"]].min(axis=2)
     slim = 2 * (whole & (narrowest_mm < settings.least_width_mm)).sum(axis=1) > n_whole

@@ -69,8 +69,6 @@ class Eye:
         self._codes = np.empty((*shape, 2), np.uint8)
         self._looked_up = np.empty(shape, np.float32)
         self._strip_rows = self._rows_between_lanes()
-        self.strays = 0
-        """Things of the size of a fruit that lay beside all lanes, in all frames so far."""
 
     def _rows_between_lanes(self) -> NDArray[np.int64]:
         camera, half = self.camera, self.settings.belt.strip_px // 2
@@ -86,7 +84,6 @@ class Eye:
         cups = cups_in_view(self.camera, self.line, pulse)
         self.shrink(pixels)
         outlines = self.outline(self.distance_from_belt(), cups)
-        self.strays += outlines.strays
         if not len(outlines.row):
             return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)})
         size = sizes(outlines, self.camera, SHRINK)
@@ -160,7 +157,7 @@ def laid_into_cups(
     cups: CupsInView, outlines: Outlines, found: dict[str, NDArray[np.float32]], oversize_mm: float = np.inf
 ) -> ViewFeatures:
     """What was found, laid into the rows of the cups that hold it; all others are empty or cut."""
-    views = ViewFeatures.of_empty_cups(cups.lane, cups.cup)
+    views = ViewFeatures.of_empty_cups(cups.lane, cups.cup, strays=outlines.strays)
     for name, values in found.items():  # 13 columns, not fruit
         getattr(views, name)[outlines.row] = values
     single = np.where(found["widest_mm"] > oversize_mm, Occupancy.OVERSIZE, Occupancy.ONE)

@@ -23,12 +23,14 @@ _DARK_COUNTS, _SHOWN_COUNTS = 8, 40
 
 def sight_of(pixels: NDArray[np.uint8]) -> bytes:
     """Some rows of a picture, (height, width, n_bands) uint8."""
-    return pixels[_EVERY_ROWS // 2 :: _EVERY_ROWS].tobytes()
+    first = min(_EVERY_ROWS, len(pixels)) // 2
+    return pixels[first::_EVERY_ROWS].tobytes()
 
 
 def has_moved(before: bytes, now: bytes) -> bool:
-    """Whether two sights of one camera, not of one moment, show things in different places."""
-    one, other = (np.frombuffer(sight, np.uint8).astype(np.int16) for sight in (before, now))
+    """Whether two sights of one camera show things in different places, however bright the light was for each."""
+    one, other = (np.frombuffer(sight, np.uint8).astype(np.float32) for sight in (before, now))
+    one *= (other.mean() + 1.0) / (one.mean() + 1.0)
     return bool(np.mean(np.abs(one - other) > _MOVED_COUNTS) > _MOVED_SHARE)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from grader.app.replay import Replayed, replay
 from grader.domain.decisions import FruitRecord
+from grader.domain.flags import Flag
 from grader.errors import BadRecording
 from grader.storage.recordings import RecordingWriter, read_truth, validate
 from hardware.sim.line import LineSettings, SimulatedLine
@@ -22,7 +23,7 @@ from hardware.sim.simulate import simulate
 
 Cell = dict[str, str]
 Change = Callable[[list[Cell]], list[Cell]]
-SAME_MM, SAME_BLUSH = 1.0, 0.04
+SAME_MM, SAME_BLUSH, SAME_G = 1.0, 0.04, 3.0
 """A flag is asked for where a value is farther from that of the sound recording."""
 
 
@@ -91,14 +92,20 @@ def without(first: int, last: int, *, counted_on: bool) -> Change:
     return change
 
 
+WEIGHED_OTHERWISE = Flag.NO_WEIGHT | Flag.BAD_WEIGHT | Flag.EXTRA_READING | Flag.PULSE_JUMP | Flag.OUT_OF_PLACE
+
+
 def differs(record: FruitRecord, sound: FruitRecord) -> bool:
+    """Whether a fruit came out otherwise, and no flag says why: any that it had not before for what the camera saw, one
+    about weighing or about places for what it weighs."""
+
     def off(name: str) -> float:
         mine, other = record.values[name], sound.values[name]
         return 0.0 if mine is None and other is None else abs((mine or 0.0) - (other or 0.0))
 
-    return (
-        record.grade != sound.grade or off("diameter_mm") > SAME_MM or off("blush_fraction") > SAME_BLUSH
-    ) and record.flags == sound.flags
+    new = Flag(record.flags & ~sound.flags)
+    looks_else = record.grade != sound.grade or off("diameter_mm") > SAME_MM or off("blush_fraction") > SAME_BLUSH
+    return (looks_else and not new) or (off("mass_g") > SAME_G and not new & WEIGHED_OTHERWISE)
 
 
 def assert_kept(

@@ -10,11 +10,11 @@ import pytest
 
 from grader.config import check, reference_installation
 from grader.domain.installation import CameraPlace, Gates, Installation
-from grader.domain.plausible import MOST_CUPS_FOLLOWED, MOST_GATES, MOST_LANES, document_faults, installation_faults
+from grader.domain.plausible import MOST_GATES, MOST_LANES, document_faults, installation_faults
 from grader.errors import BadSettings
 from grader.storage.recordings.findings import Findings, Problem
 from grader.storage.recordings.manifest import manifest_text, read_manifest
-from grader.tracking.state import MOST_SLOTS, Course
+from grader.tracking.state import Course
 from hardware import protocol
 from hardware.gate_board import board_configuration
 
@@ -137,7 +137,6 @@ def test_a_recording_without_gates_is_not_blamed_for_those_of_the_reference_line
 
 
 def test_what_can_be_followed_here_can_be_followed_on_the_belt() -> None:
-    assert MOST_CUPS_FOLLOWED == MOST_SLOTS
     for decision_mm in (*range(48_000, 49_600, 7), 60_000):
         line = with_("gates", decision_mm=float(decision_mm), first_mm=decision_mm + 100.0)
         try:

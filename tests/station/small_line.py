@@ -88,7 +88,6 @@ class KnowingEye:
     blind: set[Cup] = field(default_factory=set)  # cups in which it sees nothing
     slim: set[Cup] = field(default_factory=set)  # cups in which it sees something long and narrow
     looked: list[int] = field(default_factory=list)  # pulses
-    strays: int = 0
 
     def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
         self.looked.append(pulse)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_line import (
     CHANNELS,
     CROSSING,
@@ -23,6 +24,7 @@ from small_line import (
     painted,
     scan,
     spectrometer,
+    weighed_at,
     weighing,
     with_gates,
 )
@@ -34,7 +36,7 @@ from grader.domain.frames import NO_READINGS, Readings, Scan
 from grader.domain.installation import LotMark, Spectrometer
 from grader.domain.views import Occupancy
 from grader.errors import BadSettings
-from grader.station.line import gate_window, lot_of, new_line, step
+from grader.station.line import MOST_UNSEEN, gate_window, lot_of, new_line, step
 from grader.storage.artefacts import load_artefact
 from grader.units import Pulse
 from hardware.sim.levels import IDEAL
@@ -324,6 +326,87 @@ def test_a_camera_that_falls_silent_leaves_fruit_unseen_but_counted() -> None:
     assert all(record.values["mass_g"] == MASS_G for record in run.records.values())
     unseen = {cup for _, cup in run.records if run.flags(0, cup) & Flag.NOT_SEEN}
     assert unseen == {cup for cup in range(80) if cup * PITCH >= 60 * PER_FRAME and cup * PITCH + CROSSING <= 140 * 48}
+
+
+def test_what_the_scale_said_while_frames_were_missing_is_of_the_fruit_that_crossed_then() -> None:
+    fruit = [(lane, cup) for lane in range(2) for cup in range(60)]
+    masses = {(lane, cup): 100.0 + 10 * lane + cup for lane, cup in fruit}
+    run = Run(fruit)
+    gap = range(30, 110)
+    run.frames(range(gap.start), masses)
+    said = [each for number in [*gap, gap.stop] for each in weighed_at(number, masses).weighings]
+    run.frame(gap.stop, Readings(tuple(said)))
+    run.frames(range(gap.stop + 1, frames_for(70).stop), masses)
+    assert {cup: record.values["mass_g"] for cup, record in run.out().items()} == masses
+    unseen = {cup for _, cup in run.records if run.flags(0, cup) & Flag.NOT_SEEN}
+    first, last = gap.start * PER_FRAME, gap.stop * PER_FRAME
+    assert unseen == {cup for cup in range(60) if first <= cup * PITCH <= last - CROSSING}
+
+
+def test_of_a_gap_too_long_to_go_over_both_ends_are_flagged_and_the_rest_is_counted() -> None:
+    beyond = MOST_UNSEEN + 100
+    last_before, first_after = 30, 31 + beyond
+    run = Run({(0, cup): Occupancy.ONE for cup in range(2 * beyond)}, lanes=1)
+    run.frames([*range(last_before + 1), *range(first_after, first_after + 60)])
+    run.out()
+    assert run.state.faults.missing == beyond
+    assert run.state.faults.passed_over == 100
+    in_view = {cup for cup in range(beyond) for at in (last_before + 1, first_after - 1) if is_in_view(cup, at)}
+    assert in_view <= {cup for _, cup in run.records if run.flags(0, cup) & Flag.FRAME_LOST}
+
+
+def is_in_view(cup: int, number: int) -> bool:
+    return 0 <= number * PER_FRAME - cup * PITCH < CROSSING
+
+
+def shown(run: Run, number: int, fruit: list[Cup], light: float = 1.0) -> NDArray[np.uint8]:
+    """What the camera takes of the belt where it is at a frame of this number."""
+    return (painted(run.settings.camera_place, fruit, number * PER_FRAME) * light).astype(np.uint8)
+
+
+def pulse_jumps(run: Run) -> int:
+    return sum(bool(record.flags & Flag.PULSE_JUMP) for record in run.out().values())
+
+
+def test_a_belt_that_moves_while_the_encoder_is_silent_is_told_by_its_pictures() -> None:
+    run = Run(EVERY)
+    for number in frames_for(11):
+        stands = 20 <= number < 24
+        pulse = (20 if stands else number) * PER_FRAME
+        run.frame(number, pulse=pulse, pixels=shown(run, number, EVERY))
+    assert pulse_jumps(run) > 0
+    assert run.state.faults.uncounted == 3
+
+
+@pytest.mark.parametrize("light", [1.0, 0.7])
+def test_a_belt_that_stands_is_no_silent_encoder_however_the_light_changes(light: float) -> None:
+    run = Run(EVERY)
+    number = 0
+    for place in frames_for(11):
+        for again in range(3 if place == 20 else 1):
+            run.frame(number, pulse=place * PER_FRAME, pixels=shown(run, place, EVERY, light if again == 1 else 1.0))
+            number += 1
+    assert pulse_jumps(run) == 0
+    assert run.state.faults.uncounted == 0
+
+
+def test_a_picture_that_is_sent_again_after_it_was_lost_is_no_silent_encoder() -> None:
+    run = Run(EVERY)
+    for number in frames_for(11):
+        if number == 20:
+            run.frame(number, pixels=None, damage="lost")
+        run.frame(number, pixels=shown(run, number, EVERY))
+    assert pulse_jumps(run) == 0
+
+
+def test_a_picture_without_colour_is_damage_to_the_fruit_in_it() -> None:
+    run = Run(EVERY)
+    for number in frames_for(11):
+        picture = shown(run, number, EVERY)
+        run.frame(number, pixels=picture if number != 20 else np.repeat(picture[:, :, 2:], 3, axis=2))
+    assert set(run.out()) == set(EVERY)
+    damaged = {cup for _, cup in run.records if run.flags(0, cup) & Flag.FRAME_DAMAGED}
+    assert damaged == {cup for cup in range(12) if is_in_view(cup, 20)}
 
 
 # -- gates and lots ------------------------------------------------------------------------------------------------

@@ -254,6 +254,16 @@ def test_what_a_killed_command_left_is_named_and_not_touched(tmp_path: Path, nam
     assert part.read_bytes() == b"half"
 
 
+def test_where_no_recording_can_take_the_place_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), Path("/"), Path("/proc")):
+        with pytest.raises(BadRecording), new_recording(place, making.installation()):
+            raise AssertionError("it has begun")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_empty_folder_is_a_place_for_a_new_recording(tmp_path: Path) -> None:
     (tmp_path / "line").mkdir()
     with new_recording(tmp_path / "line", making.installation()) as writer:

@@ -40,19 +40,25 @@ def test_frames_in_step_with_the_encoder_are_sound() -> None:
         (11, 528, "repeated", Place(Flag.FRAME_REPEATED), 528),
         (11, 528, "lost", Place(Flag.FRAME_LOST), 528),
         (11, 528, "cut short", Place(Flag.FRAME_DAMAGED), 528),
-        (14, 672, "", Place(Flag.NONE, missing=range(528, 672, 48)), 672),
-        (1010, 48480, "", Place(Flag.NONE, missing=range(528, 48480, 48)), 48480),  # lost, and the two counts agree
+        (14, 672, "", Place(Flag.NONE, unseen=range(528, 672, 48), missing=3), 672),
+        (
+            1010,
+            48480,
+            "",
+            Place(Flag.NONE, unseen=range(528, 48480, 48), missing=999),
+            48480,
+        ),  # lost, and the two counts agree
         (10, 480, "", Place(Flag.FRAME_REPEATED), 480),
         (11, 480, "", Place(Flag.FRAME_REPEATED), 480),
         (60, 480, "", Place(Flag.PULSE_JUMP, believed=False, slipped=True), 480),
         (5, 480, "", Place(Flag.PULSE_JUMP, believed=False, slipped=True), 480),
         (8, 384, "", Place(Flag.FRAME_OUT_OF_ORDER), 480),
         (0, 528, "", Place(Flag.FRAME_OUT_OF_ORDER), 528),
-        (0, 960, "", Place(Flag.FRAME_OUT_OF_ORDER, missing=range(528, 960, 48)), 960),
+        (0, 960, "", Place(Flag.FRAME_OUT_OF_ORDER, unseen=range(528, 960, 48), missing=9), 960),
         (10**9, 528, "", Place(Flag.FRAME_OUT_OF_ORDER), 528),
-        (11, 600, "", Place(Flag.PULSE_JUMP, slipped=True, missing=range(528, 529)), 600),
-        (11, 672, "", Place(Flag.PULSE_JUMP, slipped=True, missing=range(528, 672, 48)), 672),
-        (13, 528, "", Place(Flag.PULSE_JUMP, slipped=True), 528),
+        (11, 600, "", Place(Flag.PULSE_JUMP, slipped=True, unseen=range(528, 529)), 600),
+        (11, 672, "", Place(Flag.PULSE_JUMP, slipped=True, unseen=range(528, 672, 48)), 672),
+        (13, 528, "", Place(Flag.PULSE_JUMP, slipped=True, missing=2), 528),
         (11, 432, "", Place(Flag.PULSE_JUMP, believed=False, slipped=True), 480),
         (11, 10**12, "", Place(Flag.PULSE_JUMP, believed=False, slipped=True), 480),
         (11, -(10**12), "", Place(Flag.PULSE_JUMP, believed=False, slipped=True), 480),
@@ -95,7 +101,7 @@ def test_two_wild_frames_that_do_not_agree_are_not_believed_and_good_ones_after_
     assert not told(belt, 11, 10**12).believed
     assert not told(belt, 12, 3 * 10**12).believed
     assert not told(belt, 12, 3 * 10**12).believed
-    assert told(belt, 13, 624) == Place(Flag.NONE, missing=range(528, 624, 48))
+    assert told(belt, 13, 624) == Place(Flag.NONE, unseen=range(528, 624, 48), missing=2)
     assert not told(belt, 14, 3 * 10**12 + 48).believed  # doubt is forgotten once a frame was good
 
 

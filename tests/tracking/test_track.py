@@ -11,7 +11,7 @@ from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.belt import advance
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NO_CUP, TrackState, new_track, where_to_run
-from grader.tracking.track import Look, close_seen, decide, flag_all, flag_in_view, observe, touch
+from grader.tracking.track import Look, close_seen, decide, flag_all, flag_cut_off, observe, touch
 from grader.units import Pulse
 from grader.vision.combine import CombineSettings
 
@@ -113,7 +113,7 @@ def test_cups_in_the_picture_at_a_pulse_are_flagged_and_those_that_show_somethin
     state = track()
     observe(state, views([(0, cup) for cup in range(5)]), Pulse(400), Flag.NONE)
     observe(state, views([(1, cup) for cup in range(5)], Occupancy.EMPTY), Pulse(400), Flag.NONE)
-    assert flag_in_view(state, Pulse(pulse), Flag.FRAME_LOST) == len(cups)
+    assert flag_cut_off(state, Pulse(pulse)) == len(cups)
     assert {int(cup) for cup in state.cup[state.flags == Flag.FRAME_LOST]} == cups
 
 

@@ -28,6 +28,13 @@ def test_one_fruit_that_moved_is_motion_and_noise_is_none(noise_sd: float) -> No
     before = sight_of(belt_with_fruit(600, noise_sd, seed=1))
     assert not has_moved(before, sight_of(belt_with_fruit(600, noise_sd, seed=2)))
     assert has_moved(before, sight_of(belt_with_fruit(660, noise_sd, seed=3)))
+    dimmed = (belt_with_fruit(600, noise_sd, seed=2) * 0.7).astype(np.uint8)
+    assert not has_moved(before, sight_of(dimmed))
+
+
+def test_a_picture_of_a_few_rows_has_a_sight() -> None:
+    rows = belt_with_fruit(600, 2.0, seed=1)[:3]
+    assert sight_of(rows) and not is_colourless(sight_of(rows), 3)
 
 
 def test_a_picture_whose_bands_are_all_the_same_has_no_colour_and_a_dark_one_no_light() -> None:

@@ -31,12 +31,15 @@ def new_recording(path: Path, installation: Installation) -> Iterator[Writer]:
 def whole_or_not_at_all(target: Path) -> Iterator[Path]:
     """Where to write: NAME.part, which gets the name of `target` when the block ends, and is removed when it fails.
 
-    A process that is killed leaves NAME.part behind. Raises BadRecording when there is something under either name; a
-    recording in the open form may take the place of an empty folder.
+    A process that is killed leaves NAME.part behind. Raises BadRecording, before any work is done, when there is
+    something under either name; a recording in the open form may take the place of an empty folder.
     """
-    part = target.with_name(f"{target.name}.part")
+    target = target.resolve()
+    part = target.with_name(f"{target.name}.part") if target.name else target
     if target.exists() and (is_packed_name(target) or not _is_empty_folder(target)):
         raise BadRecording(target, "is there already", remedy="name a new file or folder")
+    if target.is_mount() or target == Path.cwd():
+        raise BadRecording(target, "cannot be replaced by a recording", remedy="name a new folder in it")
     if part.exists():
         raise BadRecording(part, "was left by a command that did not end", remedy="remove it, unless one still writes")
     try:

@@ -15,7 +15,7 @@ from grader.storage.recordings.rows import FrameRow
 
 _FEWEST_STEPS = 3
 _DRIFT_SHARE = 0.02
-"""A camera that the encoder triggers keeps its step to a pulse; half of a cup's place is lost in 25 frames of this."""
+"""A camera that the encoder triggers keeps its step to a pulse. So far off, 25 frames are a quarter of a cup out."""
 
 
 def check_gradable(recording: StoredRecording, findings: Findings) -> None:

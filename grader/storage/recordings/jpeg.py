@@ -96,8 +96,9 @@ def _segments(raw: bytes, data: NDArray[np.uint8]) -> Iterator[_Segment]:
         code = slice(end, _code_end(data, places, end) if marker & 0xFF == _SCAN else end)
         yield _Segment(marker & 0xFF, raw[at + 4 : end], code)
         at = code.stop
-    if len(raw) - at - 2 >= _MOST_PADDING or raw[at + 2 :].strip(b"\0\xff"):
-        raise ValueError("the picture ends, and the file goes on")
+    after = raw[at + 2 :]
+    if not after.startswith(MAGIC) and (len(after) >= _MOST_PADDING or after.strip(b"\0\xff")):
+        raise ValueError("the picture ends, and the file goes on with what is no second one")
 
 
 def _code_end(data: NDArray[np.uint8], places: NDArray[np.intp], start: int) -> int:

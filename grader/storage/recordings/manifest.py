@@ -19,7 +19,7 @@ import msgspec
 from grader.domain.faults import Fault
 from grader.domain.faults import Path as Keys
 from grader.domain.installation import COLOURS, Installation
-from grader.domain.plausible import MOST_BANDS, MOST_PIXELS, document_faults, installation_faults
+from grader.domain.plausible import document_faults, installation_faults
 from grader.domain.shape import read_as, shown
 from grader.storage.recordings.findings import Findings
 from grader.storage.recordings.toml_text import line_of, toml_text
@@ -174,17 +174,3 @@ def _merged(tree: Any, extra: Any) -> Any:
     if isinstance(tree, list) and isinstance(extra, list):
         return [_merged(known, unknown) for known, unknown in zip_longest(tree, extra[: len(tree)])]
     return tree
-
-
-__all__ = [
-    "COLOURS",
-    "FORMAT",
-    "MOST_BANDS",
-    "MOST_PIXELS",
-    "Extra",
-    "Manifest",
-    "extra_bands",
-    "main_bands",
-    "manifest_text",
-    "read_manifest",
-]

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace, Installation
+from grader.domain.plausible import MOST_BANDS, MOST_PIXELS
 from grader.errors import BadRecording
 from grader.storage.recordings import pictures
 from grader.storage.recordings.chunks import END, FRAME, MAGIC, META, ROWS, Chunk, Gap, chunk_header, scan
 from grader.storage.recordings.findings import Findings
-from grader.storage.recordings.manifest import MOST_BANDS, MOST_PIXELS, Manifest, extra_bands, read_manifest
+from grader.storage.recordings.manifest import Manifest, extra_bands, read_manifest
 from grader.storage.recordings.pictures import MAIN, PictureFiles
 from grader.storage.recordings.pixel_codec import PixelCodec
 from grader.storage.recordings.recording import Stored, StoredRecording, shape_of

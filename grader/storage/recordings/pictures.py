@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.domain.installation import CameraPlace
+from grader.domain.installation import COLOURS, CameraPlace
 from grader.storage.recordings import jpeg
-from grader.storage.recordings.manifest import COLOURS, extra_bands, main_bands
+from grader.storage.recordings.manifest import extra_bands, main_bands
 
 MAIN = ""
 """Key of the picture itself among the files of one frame; its extra bands stand under their names."""
