@@ -1,14 +1,16 @@
-"""What a replay says of frames that did not come as they should have, in sentences for people."""
+"""What a replay says of frames and readings that did not come as they should have, in sentences for people."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from grader.domain.decisions import FruitRecord
 from grader.domain.flags import Flag
-from grader.station.line import FrameFaults
+from grader.station.line import FrameFaults, LineState
+from grader.storage.recordings import Recording
 
 
 def frame_notes(
@@ -28,10 +30,12 @@ def frame_notes(
         yield f"{path}: what crossed during {faults.passed_over} of them has no rows: they are too many to go through"
     if faults.colourless:
         yield f"{path}: {faults.colourless} pictures have no colour or no light: all their bands are the same"
-    if unusable or faults.missing or faults.colourless:
+    if faults.filled_up:
+        yield f"{path}: {faults.filled_up} pictures did not come whole: lines of them are of one colour"
+    if unusable or faults.missing or faults.colourless or faults.filled_up:
         yield f"{path}: cups that crossed then are flagged; {_unseen(records)} that no picture showed have a row"
     if faults.alike:
-        yield f"{path}: {faults.alike} pictures are the one before them once more: the camera stood still"
+        yield f"{path}: {faults.alike} pictures are one before them once more: the camera stood still"
     if faults.uncounted:
         yield (
             f"{path}: in {faults.uncounted} pictures the belt has moved and the encoder has not counted: "
@@ -59,10 +63,44 @@ def frame_notes(
     pale = sum(bool(record.flags & Flag.NO_COLOUR) for record in records)
     if 2 * pale > len(records):
         yield f"{path}: {pale} of {len(records)} fruit have no colour that fruit have: are red and blue exchanged?"
-    if unusable or faults != FrameFaults() or jumped:
+    if unusable or faults.missing or faults.alike or faults.colourless or faults.filled_up or faults.uncounted:
         yield f"{path}: `grader check {path}` names each row"
 
 
 def _unseen(records: Sequence[FruitRecord]) -> int:
     lost = Flag.FRAME_LOST | Flag.FRAME_DAMAGED | Flag.FRAME_REPEATED
     return sum(bool(record.flags & Flag.NOT_SEEN and record.flags & lost) for record in records)
+
+
+_FEWEST = 10
+"""Readings or fruit of which something can be said together."""
+_BESIDE_CUPS = 0.25
+_DENSITY_SPREAD = 0.06
+"""Fruit of one lot have densities within 2 %; where masses are their neighbours', it is 10 % and more."""
+
+
+def reading_notes(recording: Recording, state: LineState, records: Sequence[FruitRecord]) -> Iterator[str]:
+    """Sentences about sensors that are not where they are said to be."""
+    path, place, course = recording.path, recording.installation, state.track.course
+    if state.track.ignored_readings:
+        yield f"{path}: {state.track.ignored_readings} weighings and scans belong to no cup that can have been there"
+    weighed = [weighing.pulse - course.scale for weighing in recording.weighings if course.scale is not None]
+    yield from _beside(path, "scale", weighed, course.pulses_per_cup)
+    for name in place.spectrometers:
+        scans = [scan for scan in recording.scans if scan.spectrometer == name and scan.kind == "sample"]
+        after = [scan.pulse - course.spectrometers[name] for scan in scans]
+        yield from _beside(path, f"spectrometers.{name}", after, course.pulses_per_cup)
+    densities = [value for record in records if (value := record.values["density_g_per_ml"]) is not None]
+    if len(densities) >= _FEWEST:
+        usual = median(densities)
+        spread = 1.4826 * median(abs(density / usual - 1) for density in densities)
+        if spread > _DENSITY_SPREAD:
+            yield f"{path}: masses do not go with sizes (densities differ by {spread:.0%}): are they of other cups?"
+
+
+def _beside(path: Path, sensor: str, pulses: Sequence[int], pulses_per_cup: int) -> Iterator[str]:
+    """pulses: of its readings, after where it is said to stand."""
+    half = pulses_per_cup // 2
+    off = [(pulse + half) % pulses_per_cup - half for pulse in pulses]
+    if len(off) >= _FEWEST and median(map(abs, off)) > _BESIDE_CUPS * pulses_per_cup:
+        yield f"{path}: {sensor} reads half way between cups, {median(off):+g} pulses off: check its position_mm"

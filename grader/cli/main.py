@@ -35,6 +35,8 @@ Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a fil
 
 
 STOPPED = 130
+_MOST_WARNINGS = 30
+"""On one screen; a lane that is not there gives one for each of its readings."""
 
 
 def run_command_line() -> int:
@@ -69,8 +71,10 @@ def _require_text(words: Sequence[str]) -> None:
 
 
 def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings:
+    for warning in warnings[:_MOST_WARNINGS]:
         errors.print(_marked("!", warning), soft_wrap=True)
+    if len(warnings) > _MOST_WARNINGS:
+        errors.print(_marked("!", f"{len(warnings) - _MOST_WARNINGS} more: `grader check` says all of them"))
 
 
 def _said(problem: str, status: int) -> int:
@@ -80,7 +84,12 @@ def _said(problem: str, status: int) -> int:
 
 def _marked(mark: str, text: str) -> Text:
     style = {"✓": "green", "!": "yellow", "✗": "bold red"}[mark]
-    return Text.assemble((mark, style), f" {text}")
+    return Text.assemble((mark, style), f" {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    """What a file says may hold orders to the terminal: they are shown, not obeyed."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def _language(lang: str) -> Language:

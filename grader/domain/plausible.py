@@ -295,6 +295,14 @@ def _gate_faults(gates: Gates, line: Line) -> Iterator[Fault]:
     if left_pulses <= gates.lead_pulses:
         text = f"from decision to first gate are {left_pulses:g} pulses, the lead is {gates.lead_pulses}"
         yield Fault(("gates", "first_mm"), text, "decide earlier, or move the gate")
+    cup_ms, cup_mm = 1000 / line.cups_per_second, line.pulses_per_cup * line.mm_per_pulse
+    for key, travel_ms in (("opening_ms", gates.opening_ms), ("closing_ms", gates.closing_ms)):
+        if travel_ms > cup_ms:
+            text = f"{travel_ms:g} ms, and a cup passes in {cup_ms:.3g} ms: its neighbour would fall too"
+            yield Fault(("gates", key), text, "give the gate's travel, or the speed that it can serve")
+    if gates.outlets > 1 and gates.pitch_mm < cup_mm:
+        text = f"gates {gates.pitch_mm:g} mm apart, and cups {cup_mm:g} mm: one fruit would pass two of them"
+        yield Fault(("gates", "pitch_mm"), text, "give the distance between two gates in mm")
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

@@ -9,6 +9,7 @@ function on a recording. What the shell finds late or the board refuses comes ba
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
@@ -38,9 +39,11 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
-from grader.vision.sight import has_moved, is_colourless, sight_of
+from grader.vision.sight import has_moved, is_colourless, is_filled_up, sight_of
 
 UNNAMED_LOT = "lot-1"
+MOST_SIGHTS = 24
+"""Pictures that are known again: as many as show one cup."""
 MOST_UNSEEN = 5000
 """Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
 
@@ -69,16 +72,18 @@ class FrameFaults:
     """What was wrong with the frames so far, for what no flag on a fruit can say.
 
     missing: frames that the camera took and that never came, by its count. passed_over: places without a picture that
-    were too many to be gone over. alike: pictures that were the one before them once more, to the last count.
-    colourless: pictures whose bands are all the same. uncounted: pictures in which the belt had moved and the encoder
-    had not counted. strays: times that something of the size of a fruit lay beside all lanes. cut_at_start, cut_at_end:
-    cups that held something when the first picture was taken, and after the last one.
+    were too many to be gone over. alike: pictures that were one before them once more, to the last count.
+    colourless: pictures whose bands are all the same. filled_up: those that did not come whole. uncounted: those in
+    which the belt had moved and the encoder had not counted. strays: times that something of the size of a fruit lay
+    beside all lanes. cut_at_start, cut_at_end: cups that held something when the first picture was taken, and after
+    the last one.
     """
 
     missing: int = 0
     passed_over: int = 0
     alike: int = 0
     colourless: int = 0
+    filled_up: int = 0
     uncounted: int = 0
     strays: int = 0
     cut_at_start: int = 0
@@ -94,13 +99,13 @@ class Sight(NamedTuple):
 
 @dataclass(slots=True)
 class LineState:
-    """What the line remembers: the eye's buffers, the cups on their way, what the outlets have had; the latest picture,
-    to know it again; what was wrong with the frames."""
+    """What the line remembers: the eye's buffers, the cups on their way, what the outlets have had; the last pictures'
+    sights, to know them again; what was wrong with the frames."""
 
     eye: Eye
     track: TrackState
     allocation: Allocation
-    sight: Sight | None = None
+    sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=MOST_SIGHTS))
     faults: FrameFaults = field(default_factory=FrameFaults)
 
 
@@ -274,18 +279,21 @@ def _picture(
         return None, flags
     if pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
         return None, flags | Flag.FRAME_DAMAGED
-    before, now = state.sight, Sight(frame.pulse, sight_of(pixels))
-    state.sight = now
+    before, now = list(state.sights), Sight(frame.pulse, sight_of(pixels))
+    state.sights.append(now)
     if is_colourless(now.rows, len(camera.bands)):
         faults.colourless += 1
         return None, flags | Flag.FRAME_DAMAGED
+    if is_filled_up(now.rows, camera, settings.installation.line.lanes):
+        faults.filled_up += 1
+        return None, flags | Flag.FRAME_DAMAGED
     if flags & Flag.FRAME_REPEATED:
-        if before is not None and before.pulse == now.pulse and has_moved(before.rows, now.rows):
+        if before and before[-1].pulse == now.pulse and has_moved(before[-1].rows, now.rows):
             faults.uncounted += 1  # the belt moves, and the encoder does not count
             flag_all(state.track, Flag.PULSE_JUMP)
             flags |= Flag.PULSE_JUMP
         return None, flags
-    if before is not None and before.rows == now.rows:  # noise alone makes each picture its own
+    if any(now.rows == earlier.rows for earlier in before):  # noise alone makes each picture its own
         faults.alike += 1
         flags |= Flag.FRAME_REPEATED
     return pixels, flags

@@ -2,13 +2,16 @@
 
 Noise makes every picture its own. One that is the same to the last count was not taken anew: the camera, or what stands
 between it and the station, gives an old picture out again. It makes the bands of a pixel differ as well: a picture in
-which they never do was taken without light, or has lost its colours on the way.
+which they never do was taken without light, or has lost its colours on the way. And it lets no two pixels be the same
+for long: where a whole line of them is, the picture did not come whole, and something filled it up.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from grader.domain.installation import CameraPlace
 
 _EVERY_ROWS = 16
 """Three rows at least go through a fruit of 40 mm at 0.8 mm a pixel; all of them take 0.03 ms to copy."""
@@ -17,14 +20,19 @@ _MOVED_COUNTS = 24
 _MOVED_SHARE = 0.002
 """A single fruit of 60 mm that moved by half a cup changes 1 % of a picture of 1280 x 610."""
 
+_FILLED_COUNTS, _STRANGE_SHARE = 12, 0.02
+"""By so much what fills a picture up differs from nearly all that the camera saw."""
 _DARK_COUNTS, _SHOWN_COUNTS = 8, 40
 """What a picture without light stays below, and the difference between a belt and anything that lies on it."""
 
 
 def sight_of(pixels: NDArray[np.uint8]) -> bytes:
     """Some rows of a picture, (height, width, n_bands) uint8."""
-    first = min(_EVERY_ROWS, len(pixels)) // 2
-    return pixels[first::_EVERY_ROWS].tobytes()
+    return pixels[_first_row(len(pixels)) :: _EVERY_ROWS].tobytes()
+
+
+def _first_row(height_px: int) -> int:
+    return min(_EVERY_ROWS, height_px) // 2
 
 
 def has_moved(before: bytes, now: bytes) -> bool:
@@ -44,3 +52,36 @@ def is_colourless(sight: bytes, n_bands: int) -> bool:
         return False
     brightest = int(pixels.max())
     return brightest < _DARK_COUNTS or brightest - int(pixels.min()) > _SHOWN_COUNTS
+
+
+def is_filled_up(sight: bytes, camera: CameraPlace, lanes: int) -> bool:
+    """Whether whole lines of a picture are of one colour, rows or columns, and of another than the belt.
+
+    Only where fruit pass: in the middle of the lanes and of the picture. Beside them it may be dark to the last count.
+    """
+    rows = np.frombuffer(sight, np.uint8).reshape(-1, camera.width_px, len(camera.bands))
+    y_px = _first_row(camera.height_px) + _EVERY_ROWS * np.arange(len(rows))
+    lane_px = camera.cup_zero_px[1] + camera.lane_pitch_px * np.arange(lanes)
+    in_lane = (np.abs(y_px[:, None] - lane_px) < camera.lane_pitch_px / 4).any(axis=1)
+    part = rows[in_lane, camera.width_px // 4 : camera.width_px * 3 // 4]
+    return _has_strange_lines(part) or _has_strange_lines(part[:, ::8].swapaxes(0, 1))
+
+
+def _has_strange_lines(lines: NDArray[np.uint8]) -> bool:
+    """Whether some of the lines (n, pixels, n_bands) are of one colour that the others hardly have anywhere."""
+    flat = _flat(lines)
+    if not flat.any() or flat.all():
+        return False
+    others = lines[~flat].reshape(-1, lines.shape[2]).astype(np.int16)
+    for colour in np.unique(lines[flat, 0], axis=0):  # one or two
+        alike = (np.abs(others - colour) <= _FILLED_COUNTS).all(axis=1)
+        if alike.mean() < _STRANGE_SHARE:
+            return True
+    return False
+
+
+def _flat(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Marks lines (n, pixels, n_bands) that have one colour from end to end."""
+    flat = (lines[:, ::32] == lines[:, :1]).all(axis=(1, 2))
+    flat[flat] = (lines[flat] == lines[flat, :1]).all(axis=(1, 2))  # as good as never any
+    return np.asarray(flat)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from grader.app.replay import Replayed, replay
@@ -199,6 +200,59 @@ def test_pictures_without_colour_or_light_are_damaged(
         grey = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2GRAY)
         cv2.imwrite(str(file), cv2.merge([grey * (lost == "colour")] * 3))
     assert_kept(copied, sound_rows)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [np.s_[155:], np.s_[:155], np.s_[:, 640:], np.s_[100:200]],
+    ids=["a lane", "the other", "half", "a stripe"],
+)
+@pytest.mark.parametrize("every", [1, 3])
+def test_pictures_that_did_not_come_whole_are_damaged(
+    copied: Path, sound_rows: dict[tuple[int, int], FruitRecord], part: tuple[slice, ...], every: int
+) -> None:
+    for row in frames_of(copied)[::every]:
+        picture = cv2.imread(str(copied / row["file"]))
+        picture[part] = 0
+        cv2.imwrite(str(copied / row["file"]), picture)
+    assert_kept(copied, sound_rows)
+
+
+@pytest.mark.parametrize("apart", [1, 2, 8])
+def test_a_picture_that_two_rows_name_is_believed_in_neither(
+    copied: Path, sound_rows: dict[tuple[int, int], FruitRecord], apart: int
+) -> None:
+    def change(rows: list[Cell]) -> list[Cell]:
+        rows[12 + apart]["file"] = rows[12]["file"]
+        return rows
+
+    change_frames(copied, change)
+    assert_kept(copied, sound_rows)
+
+
+@pytest.mark.parametrize("apart", [1, 2, 8])
+def test_a_picture_that_comes_again_under_another_name_is_known_again(
+    copied: Path, sound_rows: dict[tuple[int, int], FruitRecord], apart: int
+) -> None:
+    rows = frames_of(copied)
+    shutil.copy(copied / rows[12]["file"], copied / rows[12 + apart]["file"])
+    assert_kept(copied, sound_rows, said=apart == 1)
+
+
+@pytest.mark.parametrize(
+    ("off", "said"), [(0, ""), (47, "half way between cups"), (96, "densities"), (10**6, "no cup")]
+)
+def test_a_scale_that_does_not_stand_where_it_is_said_to_is_told(tmp_path: Path, off: int, said: str) -> None:
+    line = SimulatedLine(LineSettings(seed=4, fruit=24, lanes=2))
+    with RecordingWriter(tmp_path / "line", line.installation) as recording:
+        simulate(line.settings, recording, lambda share: None)
+    table = tmp_path / "line" / "weights.csv"
+    header, *rows = table.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    moved = [",".join([lane, str(int(pulse) + off), *others]) for lane, pulse, *others in cells]
+    table.write_text("\n".join([header, *moved, ""]))
+    warnings = replay(tmp_path / "line").warnings
+    assert said in " ".join(warnings) if off else not warnings
 
 
 def test_fruit_whose_colour_no_fruit_has_are_flagged_and_the_cause_is_guessed_at(

@@ -60,6 +60,9 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str, str]] = [
     ("gates", {"decision_mm": 50e3, "first_mm": 51e3}, "gates.decision_mm", "523 cups of a lane lie between"),
     ("gates", {"opening_ms": 7000.0}, "gates.opening_ms", "7000.0 is not possible"),
     ("gates", {"closing_ms": 6554.0}, "gates.closing_ms", "6554.0 is not possible"),
+    ("gates", {"opening_ms": 84.0}, "gates.opening_ms", "84 ms, and a cup passes in 83.3 ms"),
+    ("gates", {"closing_ms": 200.0}, "gates.closing_ms", "its neighbour would fall too"),
+    ("gates", {"pitch_mm": 10.0}, "gates.pitch_mm", "gates 10 mm apart"),
     ("gates", {"lead_pulses": 65_536}, "gates.lead_pulses", "65536 is not possible"),
     ("gates", {"outlets": 17}, "gates.outlets", "17 is not possible"),
     ("gates", {"outlets": 0}, "gates.outlets", "0 is not possible"),
@@ -105,7 +108,8 @@ def test_a_station_file_of_what_no_line_can_be_names_the_line_of_the_key(
         ("cameras.top", {"turn_deg_per_pulse": None}),
         ("cameras.top", {"mm_per_px": 3.3, "lane_pitch_px": 100.0}),
         ("cameras.top", {"cup_zero_px": (-200.0, 0.0)}),
-        ("gates", {"opening_ms": 1000.0, "closing_ms": 0.0}),
+        ("gates", {"opening_ms": 83.0, "closing_ms": 0.0}),
+        ("gates", {"pitch_mm": 96.0}),
         ("gates", {"outlets": MOST_GATES}),
         ("gates", {"decision_mm": 40e3, "first_mm": 41e3}),
     ],
@@ -152,7 +156,8 @@ def test_every_line_that_can_be_fits_into_the_words_of_the_gate_board() -> None:
         outlets=MOST_GATES, opening_ms=1000.0, closing_ms=1000.0, lead_pulses=65_535, decision_mm=1500, first_mm=6e4
     )
     fine = msgspec.structs.replace(
-        reference_installation(MOST_LANES), gates=msgspec.structs.replace(gates, pitch_mm=600.0, lead_pulses=58_000)
+        reference_installation(MOST_LANES, cups_per_second=1.0),
+        gates=msgspec.structs.replace(gates, pitch_mm=600.0, lead_pulses=58_000),
     )
     assert faults_of(fine) == []
     most = msgspec.structs.replace(fine.line, pulses_per_cup=65_535)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grader.vision.sight import has_moved, is_colourless, sight_of
+from grader.domain.installation import CameraPlace
+from grader.vision.sight import has_moved, is_colourless, is_filled_up, sight_of
 
 
 def belt_with_fruit(x_px: int, noise_sd: float, seed: int, diameter_px: int = 75) -> NDArray[np.uint8]:
@@ -45,3 +46,37 @@ def test_a_picture_whose_bands_are_all_the_same_has_no_colour_and_a_dark_one_no_
     assert not is_colourless(sight_of(dark), 3)  # noise in every band: it was taken, and by little light
     assert not is_colourless(sight_of(grey[:, :, :1]), 1)  # a camera of one band never had colours
     assert not is_colourless(sight_of(np.full((610, 1280, 3), 45, np.uint8)), 3)  # a drawn belt, and nothing on it
+
+
+CAMERA = CameraPlace(
+    width_px=1280,
+    height_px=610,
+    bands=("blue", "green", "red"),
+    mm_per_px=0.8,
+    cup_zero_px=(0.0, 80.0),
+    lane_pitch_px=150.0,
+    pulses_per_frame=48,
+)
+
+
+@pytest.mark.parametrize("noise_sd", [0.0, 2.0])
+@pytest.mark.parametrize("fill", [0, 128, 255])
+@pytest.mark.parametrize(
+    "part",
+    [np.s_[300:], np.s_[:120], np.s_[200:260], np.s_[:, 640:], np.s_[:, 500:560], np.s_[450:, 300:]],
+)
+def test_a_picture_that_something_filled_up_did_not_come_whole(
+    part: tuple[slice, ...], fill: int, noise_sd: float
+) -> None:
+    picture = belt_with_fruit(600, noise_sd, seed=1)
+    assert not is_filled_up(sight_of(picture), CAMERA, lanes=4)
+    picture[part] = fill
+    assert is_filled_up(sight_of(picture), CAMERA, lanes=4)
+
+
+def test_what_is_dark_to_the_last_count_beside_the_lanes_or_drawn_of_one_colour_is_whole() -> None:
+    framed = belt_with_fruit(600, 2.0, seed=1)
+    framed[:20], framed[-20:], framed[:, :200], framed[:, -200:] = 0, 0, 0, 0
+    assert not is_filled_up(sight_of(framed), CAMERA, lanes=4)
+    assert not is_filled_up(sight_of(np.full((610, 1280, 3), (40, 42, 45), np.uint8)), CAMERA, lanes=4)
+    assert not is_filled_up(sight_of(framed[:3]), CAMERA, lanes=4)

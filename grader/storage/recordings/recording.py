@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,8 @@ class StoredRecording(ABC):
         self._findings = findings
         place = manifest.installation
         self.frame_rows: Sequence[FrameRow] = rows.frame_rows(tables["frames"], place, findings)
+        named = Counter((row.camera, row.file) for row in self.frame_rows if row.kind == "fruit" and row.file)
+        self._named_twice = {picture for picture, rows in named.items() if rows > 1}
         if not self.frame_rows and not findings.failed:
             findings.warn(tables["frames"].file, "there is no picture")
         if lossy := sum(row.file.lower().endswith(_LOSSY) for row in self.frame_rows):
@@ -188,7 +191,9 @@ class StoredRecording(ABC):
 
     def decoded(self, row: FrameRow, slot: Slot) -> Frame:
         """One row's frame with its pixels in the slot. Called in background threads."""
-        found = self._pixels(row, self.installation.cameras[row.camera], slot)
+        found: NDArray[np.uint8] | str = "named by two rows"  # one of them is wrong, and none says which
+        if (row.camera, row.file) not in self._named_twice:
+            found = self._pixels(row, self.installation.cameras[row.camera], slot)
         damage = found if isinstance(found, str) else ""
         return Frame(
             camera=row.camera,

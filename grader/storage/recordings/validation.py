@@ -14,7 +14,7 @@ from grader.storage.recordings.opening import open_stored, truth_table
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
 from grader.storage.recordings.tables import TABLES
-from grader.vision.sight import is_colourless, sight_of
+from grader.vision.sight import is_colourless, is_filled_up, sight_of
 
 Progress = Callable[[int, int], None]
 
@@ -73,7 +73,7 @@ def _check_order(recording: StoredRecording, findings: Findings) -> None:
 
 
 def _check_pictures(recording: StoredRecording, findings: Findings, progress: Progress | None) -> None:
-    file = recording.tables["frames"].file
+    file, installation = recording.tables["frames"].file, recording.installation
     done = 0
     for kind in dict.fromkeys(row.kind for row in recording.frame_rows):
         rows = (row for row in recording.frame_rows if row.kind == kind)
@@ -88,6 +88,8 @@ def _check_pictures(recording: StoredRecording, findings: Findings, progress: Pr
                     findings.warn(file, f"picture {row.file[:80]!r} is the one before it once more", row=row.row)
                 if is_colourless(latest[row.camera], frame.pixels.shape[2]):
                     findings.warn(file, f"picture {row.file[:80]!r} has no colour or no light", row=row.row)
+                elif is_filled_up(latest[row.camera], installation.cameras[row.camera], installation.line.lanes):
+                    findings.warn(file, f"picture {row.file[:80]!r} did not come whole", row=row.row)
             if progress is not None:
                 progress(done, len(recording.frame_rows))
 
