@@ -171,8 +171,9 @@ def run(
         page.show(shown)
     summary, verdict = closed_books(asked.out, shown, asked.landings, asked.seed)
     console.print(closing_report(summary, language))
+    share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
-        f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent ({verdict.share:.4%}), "
+        f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent{share}, "
         f"{verdict.never_landed} in the journal landed nowhere",
         soft_wrap=True,
     )

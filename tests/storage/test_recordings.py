@@ -365,3 +365,11 @@ def test_recording_toml_reads_back_equal_with_any_unknown_keys(extra: dict[str, 
     assert manifest is not None
     assert manifest.installation == making.installation()
     assert manifest.extra == extra == {key: tomllib.loads(text)[key] for key in extra}
+
+
+def test_a_conversion_names_what_it_leaves_behind(tmp_path: Path) -> None:
+    with new_recording(tmp_path / "line", making.installation()):
+        pass
+    (tmp_path / "line" / "notes.txt").write_text("belt was wet")
+    (said,) = [said for said in convert(tmp_path / "line", tmp_path / "line.packed") if "notes.txt" in said]
+    assert "left behind" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grader.storage.recordings.creation import is_packed_name, whole_or_not_at_all
 from grader.storage.recordings.findings import Findings
-from grader.storage.recordings.folder import FolderSink
+from grader.storage.recordings.folder import FolderSink, strangers
 from grader.storage.recordings.manifest import Manifest
 from grader.storage.recordings.opening import open_stored, truth_table
 from grader.storage.recordings.packed import PackedSink
@@ -36,7 +36,8 @@ def convert(source: Path, target: Path, progress: Progress | None = None) -> tup
             sink.close(whole=False)
             raise
         sink.close(whole=not recording.cut)
-    return (*recording.warnings, *lost)
+    left = (f"{file}: belongs to no part of a recording: left behind" for file in strangers(recording))
+    return (*recording.warnings, *lost, *left)
 
 
 def _sink(path: Path, manifest: Manifest, *, packed: bool) -> Sink:

@@ -186,6 +186,15 @@ def picture_files(recording: StoredRecording) -> dict[str, int]:
     return limits
 
 
+def strangers(recording: StoredRecording) -> list[Path]:
+    """Files in a recording's folder that are no part of it; of the packed form there are none."""
+    if not recording.path.is_dir():
+        return []
+    known = {MANIFEST, *(f"{name}.csv" for name in TABLES), *picture_files(recording)}
+    files = sorted(file for file in recording.path.rglob("*") if not file.is_dir())
+    return [file for file in files if file.relative_to(recording.path).as_posix() not in known]
+
+
 def band_file(file: str, band: str) -> str:
     """The file of one band of a picture: the picture's own name, or `<stem>.<band>.png` beside it."""
     return file if band == MAIN else str(PurePosixPath(file).with_suffix(f".{band}.png"))

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from grader.errors import BadRecording
 from grader.storage.recordings.findings import Findings, Problem
-from grader.storage.recordings.folder import MANIFEST, picture_files
+from grader.storage.recordings.folder import strangers
 from grader.storage.recordings.gradable import check_gradable
 from grader.storage.recordings.opening import open_stored, truth_table
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
-from grader.storage.recordings.tables import TABLES
 from grader.vision.sight import is_colourless, is_filled_up, sight_of
 
 Progress = Callable[[int, int], None]
@@ -35,8 +34,8 @@ def validate(path: Path, progress: Progress | None = None) -> list[Problem]:
         check_gradable(recording, findings)
         _check_order(recording, findings)
         _check_pictures(recording, findings, progress)
-        if path.is_dir():
-            _check_strangers(recording, findings)
+        for file in strangers(recording):
+            findings.warn(file, "belongs to no part of a recording", remedy="a conversion leaves it behind")
     try:
         _check_truth(path, findings)
     except BadRecording as error:
@@ -92,14 +91,6 @@ def _check_pictures(recording: StoredRecording, findings: Findings, progress: Pr
                     findings.warn(file, f"picture {row.file[:80]!r} did not come whole", row=row.row)
             if progress is not None:
                 progress(done, len(recording.frame_rows))
-
-
-def _check_strangers(recording: StoredRecording, findings: Findings) -> None:
-    """Files that belong to no part of the format: a conversion would not carry them."""
-    known = {MANIFEST, *(f"{name}.csv" for name in TABLES), *picture_files(recording)}
-    for file in sorted(recording.path.rglob("*")):
-        if not file.is_dir() and file.relative_to(recording.path).as_posix() not in known:
-            findings.warn(file, "belongs to no part of a recording", remedy="a conversion leaves it behind")
 
 
 def _check_truth(path: Path, findings: Findings) -> None:
