@@ -47,9 +47,9 @@ class Belt:
 class Place(NamedTuple):
     """What a frame's counts say.
 
-    flags: of the cups that it shows. believed: its pulse says which cups these are. unseen: pulses of the places, by the
-    encoder, between the latest frame that was believed and this one where pictures were due. missing: how many the
-    camera took meanwhile and did not deliver, by its own count. slipped: all identities on the belt are in doubt.
+    flags: of the cups that it shows. believed: its pulse says which cups these are. unseen: pulses of the places
+    between the latest frame that was believed and this one where pictures were due, by the encoder. missing: how many
+    the camera took meanwhile and did not deliver, by its own count. slipped: all identities on the belt are in doubt.
     jumped: what is on the belt will not come by under its numbers any more.
     """
 
