@@ -43,7 +43,7 @@ def frame_notes(
         )
     if faults.cut_at_start or faults.cut_at_end:
         yield (
-            f"{path}: {faults.cut_at_start} cups held something when the first picture was taken, {faults.cut_at_end} "
+            f"{path}: {faults.cut_at_start} fruit were in view when the first picture was taken, {faults.cut_at_end} "
             "when the last one was: these were seen in part, and are flagged frame_lost"
         )
     jumped = sum(bool(record.flags & Flag.PULSE_JUMP) for record in records)

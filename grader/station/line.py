@@ -75,8 +75,8 @@ class FrameFaults:
     were too many to be gone over. alike: pictures that were one before them once more, to the last count.
     colourless: pictures whose bands are all the same. filled_up: those that did not come whole. uncounted: those in
     which the belt had moved and the encoder had not counted. strays: times that something of the size of a fruit lay
-    beside all lanes. cut_at_start, cut_at_end: cups that held something when the first picture was taken, and after
-    the last one.
+    beside all lanes. cut_at_start, cut_at_end: cups that held a fruit when the first picture was taken, and after
+    the last one, as far as was seen.
     """
 
     missing: int = 0
@@ -184,7 +184,7 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
     last = track.belt.frame
     if last is not None:  # what the next frame would have shown was seen in part only
         after_it = Pulse(last.pulse + settings.camera_place.pulses_per_frame)
-        state.faults.cut_at_end = flag_cut_off(track, after_it)
+        state.faults.cut_at_end = flag_cut_off(track, after_it, settings.track)
     left: list[Weighing | Scan] = sorted([*readings.weighings, *readings.scans], key=lambda said: said.pulse)
     for said in left:  # a step per reading: after the last frame they are a few dozen
         belt = track.belt.pulse
@@ -267,7 +267,7 @@ def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *
     observe(track, views, frame.pulse, flags)
     if first:  # what was in the picture before it was seen in part only
         before_it = Pulse(frame.pulse - settings.camera_place.pulses_per_frame)
-        state.faults.cut_at_start = flag_cut_off(track, before_it)
+        state.faults.cut_at_start = flag_cut_off(track, before_it, settings.track)
 
 
 def _picture(

@@ -63,14 +63,17 @@ def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) ->
     state.n_missed[at_lane, slot] += 1
 
 
-def flag_cut_off(state: TrackState, pulse: Pulse) -> int:
-    """Flag the known cups that a picture at this pulse would have shown, were it there; how many held something."""
+def flag_cut_off(state: TrackState, pulse: Pulse, settings: TrackSettings) -> int:
+    """Flag the known cups that a picture at this pulse would have shown, were it there; how many of them hold a fruit,
+    as far as was seen."""
     course = state.course
     left, entered = course.last_past(course.leaves, pulse), course.last_past(course.enters, pulse)
     there = (state.cup > left) & (state.cup <= entered)
     state.flags[there] |= np.uint32(Flag.FRAME_LOST)
-    shown = _kept(state.n_views[there]) & (state.occupancy[there] != Occupancy.EMPTY)
-    return int(shown.any(axis=1).sum())
+    code = state.occupancy[there]
+    whole = _kept(state.n_views[there]) & (code != Occupancy.EMPTY) & (code != Occupancy.CUT)
+    asked = np.clip(state.n_views[there], 1, settings.least_views)
+    return int((whole.sum(axis=1) >= asked).sum())
 
 
 def flag_all(state: TrackState, flags: Flag) -> None:

@@ -111,9 +111,11 @@ def test_cups_in_the_picture_at_a_pulse_are_flagged_and_those_that_show_somethin
     pulse: int, cups: set[int]
 ) -> None:
     state = track()
-    observe(state, views([(0, cup) for cup in range(5)]), Pulse(400), Flag.NONE)
-    observe(state, views([(1, cup) for cup in range(5)], Occupancy.EMPTY), Pulse(400), Flag.NONE)
-    assert flag_cut_off(state, Pulse(pulse)) == len(cups)
+    every = {0: Occupancy.ONE, 1: Occupancy.EMPTY}
+    for at in (352, 400):
+        for lane, code in every.items():
+            observe(state, views([(lane, cup) for cup in range(5)], code), Pulse(at), Flag.NONE)
+    assert flag_cut_off(state, Pulse(pulse), SETTINGS) == len(cups)
     assert {int(cup) for cup in state.cup[state.flags == Flag.FRAME_LOST]} == cups
 
 
