@@ -35,16 +35,18 @@ def frame_notes(
     if unusable or faults.missing or faults.colourless or faults.filled_up:
         yield f"{path}: cups that crossed then are flagged; {_unseen(records)} that no picture showed have a row"
     if faults.alike:
-        yield f"{path}: {faults.alike} pictures are one before them once more: the camera stood still"
+        yield f"{path}: {faults.alike} pictures are one of those before them once more: the camera stood still"
     if faults.uncounted:
         yield (
             f"{path}: in {faults.uncounted} pictures the belt has moved and the encoder has not counted: "
             "fruit that crossed then have no row of their own"
         )
-    if faults.cut_at_start or faults.cut_at_end:
+    cups = {(record.lane, record.cup) for record in records}
+    at_start, at_end = len(cups & faults.cut_at_start), len(cups & faults.cut_at_end)
+    if at_start or at_end:
         yield (
-            f"{path}: {faults.cut_at_start} fruit were in view when the first picture was taken, {faults.cut_at_end} "
-            "when the last one was: these were seen in part, and are flagged frame_lost"
+            f"{path}: {at_start} fruit were in view before the first picture was taken, {at_end} after the last one: "
+            "these were seen in part, and are flagged frame_lost"
         )
     jumped = sum(bool(record.flags & Flag.PULSE_JUMP) for record in records)
     if jumped:

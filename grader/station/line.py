@@ -39,7 +39,7 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
-from grader.vision.sight import has_moved, is_colourless, is_filled_up, sight_of
+from grader.vision.sight import has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
 
 UNNAMED_LOT = "lot-1"
 MOST_SIGHTS = 24
@@ -75,8 +75,8 @@ class FrameFaults:
     were too many to be gone over. alike: pictures that were one before them once more, to the last count.
     colourless: pictures whose bands are all the same. filled_up: those that did not come whole. uncounted: those in
     which the belt had moved and the encoder had not counted. strays: times that something of the size of a fruit lay
-    beside all lanes. cut_at_start, cut_at_end: cups that held a fruit when the first picture was taken, and after
-    the last one, as far as was seen.
+    beside all lanes. cut_at_start, cut_at_end: lane and serial of cups in view before the first picture was taken,
+    and after the last one.
     """
 
     missing: int = 0
@@ -86,8 +86,8 @@ class FrameFaults:
     filled_up: int = 0
     uncounted: int = 0
     strays: int = 0
-    cut_at_start: int = 0
-    cut_at_end: int = 0
+    cut_at_start: set[tuple[int, int]] = field(default_factory=set)
+    cut_at_end: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Sight(NamedTuple):
@@ -184,7 +184,7 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
     last = track.belt.frame
     if last is not None:  # what the next frame would have shown was seen in part only
         after_it = Pulse(last.pulse + settings.camera_place.pulses_per_frame)
-        state.faults.cut_at_end = flag_cut_off(track, after_it, settings.track)
+        state.faults.cut_at_end = flag_cut_off(track, after_it)
     left: list[Weighing | Scan] = sorted([*readings.weighings, *readings.scans], key=lambda said: said.pulse)
     for said in left:  # a step per reading: after the last frame they are a few dozen
         belt = track.belt.pulse
@@ -267,7 +267,7 @@ def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *
     observe(track, views, frame.pulse, flags)
     if first:  # what was in the picture before it was seen in part only
         before_it = Pulse(frame.pulse - settings.camera_place.pulses_per_frame)
-        state.faults.cut_at_start = flag_cut_off(track, before_it, settings.track)
+        state.faults.cut_at_start = flag_cut_off(track, before_it)
 
 
 def _picture(
@@ -284,7 +284,8 @@ def _picture(
     if is_colourless(now.rows, len(camera.bands)):
         faults.colourless += 1
         return None, flags | Flag.FRAME_DAMAGED
-    if is_filled_up(now.rows, camera, settings.installation.line.lanes):
+    blank = bool(before) and is_blank_unlike(now.rows, before[-1].rows, len(camera.bands))
+    if blank or is_filled_up(now.rows, camera, settings.installation.line.lanes):
         faults.filled_up += 1
         return None, flags | Flag.FRAME_DAMAGED
     if flags & Flag.FRAME_REPEATED:

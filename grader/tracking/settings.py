@@ -13,6 +13,7 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     camera saw it, and what weighs less is none unless it was plainly seen. most_mass_g: the scale's own limit.
     least_width_mm: what most views show narrower than that in some direction is a leaf, unless it weighs something, or
     no scale says: the smallest fruit of the line have 50 mm, the flattest of them three quarters of that.
+    least_diameter_mm: what is smaller, weighs nothing and lies anywhere in its cup is litter.
     oversize_mm: a fruit of a larger diameter is more than a cup can carry.
     most_off_cups, off_share: fruit lie within a fifth of a cup, or of a lane, of its middle; where more than this share
     of the views, and more than one, shows one farther off, it is not certain whose cup it is. most_wander_cups: by so
@@ -28,6 +29,7 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_mass_g: float = 30.0
     most_mass_g: float = 1500.0
     least_width_mm: float = 35.0
+    least_diameter_mm: float = 45.0
     oversize_mm: float = 92.0
     most_off_cups: float = 0.25
     off_share: float = 0.1

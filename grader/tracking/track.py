@@ -63,17 +63,14 @@ def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) ->
     state.n_missed[at_lane, slot] += 1
 
 
-def flag_cut_off(state: TrackState, pulse: Pulse, settings: TrackSettings) -> int:
-    """Flag the known cups that a picture at this pulse would have shown, were it there; how many of them hold a fruit,
-    as far as was seen."""
+def flag_cut_off(state: TrackState, pulse: Pulse) -> set[tuple[int, int]]:
+    """Flag the known cups that a picture at this pulse would have shown whole, were it there; their lane and serial."""
     course = state.course
-    left, entered = course.last_past(course.leaves, pulse), course.last_past(course.enters, pulse)
-    there = (state.cup > left) & (state.cup <= entered)
-    state.flags[there] |= np.uint32(Flag.FRAME_LOST)
-    code = state.occupancy[there]
-    whole = _kept(state.n_views[there]) & (code != Occupancy.EMPTY) & (code != Occupancy.CUT)
-    asked = np.clip(state.n_views[there], 1, settings.least_views)
-    return int((whole.sum(axis=1) >= asked).sum())
+    half = course.pulses_per_cup // 2
+    left, entered = course.last_past(course.leaves - half, pulse), course.last_past(course.enters + half, pulse)
+    lane, slot = np.nonzero((state.cup > left) & (state.cup <= entered))
+    state.flags[lane, slot] |= np.uint32(Flag.FRAME_LOST)
+    return set(zip(lane.tolist(), state.cup[lane, slot].tolist(), strict=True))
 
 
 def flag_all(state: TrackState, flags: Flag) -> None:
@@ -107,7 +104,9 @@ def close_seen(
     doubtful = never_shown | ((n_uncut < settings.least_views) & (n_whole > 0))
     narrowest_mm = state.views[lane, slot, :, VIEW_COLUMNS["callipers_mm"]].min(axis=2)
     slim = 2 * (whole & (narrowest_mm < settings.least_width_mm)).sum(axis=1) > n_whole
-    look = np.where(shown & ~slim, Look.FRUIT, np.where(shown | doubtful, Look.DOUBTFUL, Look.NOTHING))
+    # At the end of a recording what is slim and hardly seen comes to no scale; else it would have to be weighed.
+    litter = slim & (n_whole < settings.enough_views) & (state.course.scale is not None)
+    look = np.where(shown & ~slim, Look.FRUIT, np.where((shown | doubtful) & ~litter, Look.DOUBTFUL, Look.NOTHING))
     blank = (look == Look.NOTHING) | (n_whole == 0)
     state.look[lane, slot] = look
     state.flags[lane, slot] |= (
@@ -151,9 +150,11 @@ def decide(
     said = [state.said.pop(key, _NOTHING_SAID) for key in zip(lane.tolist(), cup.tolist(), strict=True)]
     flags |= np.array([each.flags for each in said], np.uint32)
     mass_g, light = masses(state, lane, said, look == Look.NOTHING, flags, settings)
-    occupied = (look == Look.FRUIT) | (mass_g >= settings.least_mass_g) | ((look == Look.DOUBTFUL) & ~light)
-    rows = np.flatnonzero(occupied)
-    seen = Combined(*np.where(held[rows, None], state.measured[lane[rows], slot[rows]], np.nan).T)
+    measured = Combined(*np.where(held[:, None], state.measured[lane, slot], np.nan).T)
+    small = (measured.diameter_mm < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
+    plain = (look == Look.FRUIT) & ~(small & light)  # small, weightless and anywhere in its cup: litter
+    rows = np.flatnonzero(plain | (mass_g >= settings.least_mass_g) | ((look == Look.DOUBTFUL) & ~light))
+    seen = Combined(*(values[rows] for values in measured))
     scans = [said[row].scan for row in rows]
     _forget(state, lane[held], slot[held])
 

@@ -22,8 +22,8 @@ _MOVED_SHARE = 0.002
 
 _FILLED_COUNTS, _STRANGE_SHARE = 12, 0.02
 """By so much what fills a picture up differs from nearly all that the camera saw."""
-_DARK_COUNTS, _SHOWN_COUNTS = 8, 40
-"""What a picture without light stays below, and the difference between a belt and anything that lies on it."""
+_SHOWN_COUNTS = 40
+"""Between a belt and anything that lies on it, at least."""
 
 
 def sight_of(pixels: NDArray[np.uint8]) -> bytes:
@@ -43,7 +43,7 @@ def has_moved(before: bytes, now: bytes) -> bool:
 
 
 def is_colourless(sight: bytes, n_bands: int) -> bool:
-    """Whether all bands of a sight are the same everywhere, though it shows something or is dark all over.
+    """Whether all bands of a sight are the same everywhere, though it shows something or is black all over.
 
     A bare belt drawn in one grey, as no camera shows one, is neither.
     """
@@ -51,7 +51,7 @@ def is_colourless(sight: bytes, n_bands: int) -> bool:
     if n_bands == 1 or not all(bool((some[:, 1:] == some[:, :1]).all()) for some in (pixels[::64], pixels)):
         return False
     brightest = int(pixels.max())
-    return brightest < _DARK_COUNTS or brightest - int(pixels.min()) > _SHOWN_COUNTS
+    return brightest == 0 or brightest - int(pixels.min()) > _SHOWN_COUNTS
 
 
 def is_filled_up(sight: bytes, camera: CameraPlace, lanes: int) -> bool:
@@ -67,17 +67,24 @@ def is_filled_up(sight: bytes, camera: CameraPlace, lanes: int) -> bool:
     return _has_strange_lines(part) or _has_strange_lines(part[:, ::8].swapaxes(0, 1))
 
 
+def is_blank_unlike(now: bytes, before: bytes, n_bands: int) -> bool:
+    """Whether a sight is of one colour all over, and of one that the sight before it hardly had anywhere."""
+    pixels, earlier = (np.frombuffer(sight, np.uint8).reshape(-1, n_bands) for sight in (now, before))
+    is_blank = bool((pixels[::64] == pixels[:1]).all() and (pixels == pixels[:1]).all())
+    return is_blank and _is_strange(pixels[0], earlier)
+
+
+def _is_strange(colour: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> bool:
+    """Whether hardly any of the pixels (..., n_bands) is of about this colour."""
+    return bool((np.abs(pixels.astype(np.int16) - colour) <= _FILLED_COUNTS).all(axis=-1).mean() < _STRANGE_SHARE)
+
+
 def _has_strange_lines(lines: NDArray[np.uint8]) -> bool:
     """Whether some of the lines (n, pixels, n_bands) are of one colour that the others hardly have anywhere."""
     flat = _flat(lines)
     if not flat.any() or flat.all():
         return False
-    others = lines[~flat].reshape(-1, lines.shape[2]).astype(np.int16)
-    for colour in np.unique(lines[flat, 0], axis=0):  # one or two
-        alike = (np.abs(others - colour) <= _FILLED_COUNTS).all(axis=1)
-        if alike.mean() < _STRANGE_SHARE:
-            return True
-    return False
+    return any(_is_strange(colour, lines[~flat]) for colour in np.unique(lines[flat, 0], axis=0))  # one or two
 
 
 def _flat(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:

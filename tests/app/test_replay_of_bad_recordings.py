@@ -21,6 +21,7 @@ from grader.errors import BadRecording
 from grader.storage.recordings import RecordingWriter, read_truth, validate
 from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.simulate import simulate
+from hardware.sim.varieties import VARIETIES
 
 Cell = dict[str, str]
 Change = Callable[[list[Cell]], list[Cell]]
@@ -253,6 +254,18 @@ def test_a_scale_that_does_not_stand_where_it_is_said_to_is_told(tmp_path: Path,
     table.write_text("\n".join([header, *moved, ""]))
     warnings = replay(tmp_path / "line").warnings
     assert said in " ".join(warnings) if off else not warnings
+
+
+@pytest.mark.parametrize(("lanes", "variety", "seed"), [(8, "Gala", 2002), (12, "Fuji", 2008)])
+def test_litter_in_empty_cups_is_no_fruit_and_no_fault_of_the_encoder(
+    tmp_path: Path, lanes: int, variety: str, seed: int
+) -> None:
+    line = SimulatedLine(LineSettings(seed=seed, fruit=24, lanes=lanes, variety=VARIETIES[variety]))
+    with RecordingWriter(tmp_path / "line", line.installation) as recording:
+        simulate(line.settings, recording, lambda share: None)
+    found = replay(tmp_path / "line")
+    assert by_cup(found).keys() == fruit_in(tmp_path / "line")
+    assert not found.warnings
 
 
 def test_fruit_whose_colour_no_fruit_has_are_flagged_and_the_cause_is_guessed_at(

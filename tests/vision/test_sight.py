@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
-from grader.vision.sight import has_moved, is_colourless, is_filled_up, sight_of
+from grader.vision.sight import has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
 
 
 def belt_with_fruit(x_px: int, noise_sd: float, seed: int, diameter_px: int = 75) -> NDArray[np.uint8]:
@@ -72,6 +72,13 @@ def test_a_picture_that_something_filled_up_did_not_come_whole(
     assert not is_filled_up(sight_of(picture), CAMERA, lanes=4)
     picture[part] = fill
     assert is_filled_up(sight_of(picture), CAMERA, lanes=4)
+
+
+def test_a_picture_of_one_colour_that_the_last_one_had_not_shows_nothing() -> None:
+    belt, grey = sight_of(belt_with_fruit(600, 2.0, seed=1)), sight_of(np.full((610, 1280, 3), 128, np.uint8))
+    drawn = sight_of(np.full((610, 1280, 3), (40, 42, 45), np.uint8))
+    assert is_blank_unlike(grey, belt, 3)
+    assert not is_blank_unlike(drawn, belt, 3) and not is_blank_unlike(belt, grey, 3)
 
 
 def test_what_is_dark_to_the_last_count_beside_the_lanes_or_drawn_of_one_colour_is_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,9 @@ from grader.storage.recordings.opening import open_stored, truth_table
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
 from grader.vision.sight import is_colourless, is_filled_up, sight_of
+
+_KNOWN_AGAIN = 24
+"""Pictures back, as many as show one cup."""
 
 Progress = Callable[[int, int], None]
 
@@ -76,18 +80,19 @@ def _check_pictures(recording: StoredRecording, findings: Findings, progress: Pr
     done = 0
     for kind in dict.fromkeys(row.kind for row in recording.frame_rows):
         rows = (row for row in recording.frame_rows if row.kind == kind)
-        latest: dict[str, bytes] = {}
+        latest: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=_KNOWN_AGAIN))
         for row, frame in zip(rows, recording.pictures(kind), strict=True):
             done += 1
             if frame.pixels is None:
                 findings.warn(file, f"picture {row.file[:80]!r} is not usable: {frame.damage}", row=row.row)
             elif kind == "fruit":
-                before, latest[row.camera] = latest.get(row.camera), sight_of(frame.pixels)
-                if latest[row.camera] == before:
-                    findings.warn(file, f"picture {row.file[:80]!r} is the one before it once more", row=row.row)
-                if is_colourless(latest[row.camera], frame.pixels.shape[2]):
+                sight, before = sight_of(frame.pixels), latest[row.camera]
+                if sight in before:
+                    findings.warn(file, f"picture {row.file[:80]!r} is one of those before it once more", row=row.row)
+                before.append(sight)
+                if is_colourless(sight, frame.pixels.shape[2]):
                     findings.warn(file, f"picture {row.file[:80]!r} has no colour or no light", row=row.row)
-                elif is_filled_up(latest[row.camera], installation.cameras[row.camera], installation.line.lanes):
+                elif is_filled_up(sight, installation.cameras[row.camera], installation.line.lanes):
                     findings.warn(file, f"picture {row.file[:80]!r} did not come whole", row=row.row)
             if progress is not None:
                 progress(done, len(recording.frame_rows))
