@@ -39,11 +39,9 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
-from grader.vision.sight import has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
+from grader.vision.sight import KNOWN_AGAIN, Trouble, has_moved, sight_of, trouble
 
 UNNAMED_LOT = "lot-1"
-MOST_SIGHTS = 24
-"""Pictures that are known again: as many as show one cup."""
 MOST_UNSEEN = 5000
 """Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
 
@@ -105,7 +103,7 @@ class LineState:
     eye: Eye
     track: TrackState
     allocation: Allocation
-    sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=MOST_SIGHTS))
+    sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=KNOWN_AGAIN))
     faults: FrameFaults = field(default_factory=FrameFaults)
 
 
@@ -281,12 +279,10 @@ def _picture(
         return None, flags | Flag.FRAME_DAMAGED
     before, now = list(state.sights), Sight(frame.pulse, sight_of(pixels))
     state.sights.append(now)
-    if is_colourless(now.rows, len(camera.bands)):
-        faults.colourless += 1
-        return None, flags | Flag.FRAME_DAMAGED
-    blank = bool(before) and is_blank_unlike(now.rows, before[-1].rows, len(camera.bands))
-    if blank or is_filled_up(now.rows, camera, settings.installation.line.lanes):
-        faults.filled_up += 1
+    wrong = trouble(now.rows, [sight.rows for sight in before], camera, settings.installation.line.lanes)
+    if wrong in (Trouble.COLOURLESS, Trouble.FILLED_UP):
+        faults.colourless += wrong is Trouble.COLOURLESS
+        faults.filled_up += wrong is Trouble.FILLED_UP
         return None, flags | Flag.FRAME_DAMAGED
     if flags & Flag.FRAME_REPEATED:
         if before and before[-1].pulse == now.pulse and has_moved(before[-1].rows, now.rows):
@@ -294,7 +290,7 @@ def _picture(
             flag_all(state.track, Flag.PULSE_JUMP)
             flags |= Flag.PULSE_JUMP
         return None, flags
-    if any(now.rows == earlier.rows for earlier in before):  # noise alone makes each picture its own
+    if wrong is Trouble.ALIKE:
         faults.alike += 1
         flags |= Flag.FRAME_REPEATED
     return pixels, flags

@@ -8,11 +8,16 @@ for long: where a whole line of them is, the picture did not come whole, and som
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum
+
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
 
+KNOWN_AGAIN = 24
+"""Pictures back that one is known again: as many as show one cup."""
 _EVERY_ROWS = 16
 """Three rows at least go through a fruit of 40 mm at 0.8 mm a pixel; all of them take 0.03 ms to copy."""
 _MOVED_COUNTS = 24
@@ -24,6 +29,24 @@ _FILLED_COUNTS, _STRANGE_SHARE = 12, 0.02
 """By so much what fills a picture up differs from nearly all that the camera saw."""
 _SHOWN_COUNTS = 40
 """Between a belt and anything that lies on it, at least."""
+
+
+class Trouble(Enum):
+    """Why a picture does not show the belt as it is now, in words for those who check it."""
+
+    COLOURLESS = "has no colour or no light"
+    FILLED_UP = "did not come whole"
+    ALIKE = "is one of those before it once more"
+
+
+def trouble(sight: bytes, before: Sequence[bytes], camera: CameraPlace, lanes: int) -> Trouble | None:
+    """What is wrong with a sight. before: those of the camera's last pictures, `KNOWN_AGAIN` at most."""
+    n_bands = len(camera.bands)
+    if is_colourless(sight, n_bands):
+        return Trouble.COLOURLESS
+    if is_filled_up(sight, camera, lanes) or (before and is_blank_unlike(sight, before[-1], n_bands)):
+        return Trouble.FILLED_UP
+    return Trouble.ALIKE if sight in before else None
 
 
 def sight_of(pixels: NDArray[np.uint8]) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grader.domain.installation import CameraPlace
+from grader.config.station import reference_installation
 from grader.vision.sight import has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
 
 
@@ -48,15 +48,7 @@ def test_a_picture_whose_bands_are_all_the_same_has_no_colour_and_a_dark_one_no_
     assert not is_colourless(sight_of(np.full((610, 1280, 3), 45, np.uint8)), 3)  # a drawn belt, and nothing on it
 
 
-CAMERA = CameraPlace(
-    width_px=1280,
-    height_px=610,
-    bands=("blue", "green", "red"),
-    mm_per_px=0.8,
-    cup_zero_px=(0.0, 80.0),
-    lane_pitch_px=150.0,
-    pulses_per_frame=48,
-)
+CAMERA = reference_installation(lanes=4).cameras["top"]
 
 
 @pytest.mark.parametrize("noise_sd", [0.0, 2.0])

@@ -14,10 +14,7 @@ from grader.storage.recordings.gradable import check_gradable
 from grader.storage.recordings.opening import open_stored, truth_table
 from grader.storage.recordings.recording import StoredRecording
 from grader.storage.recordings.rows import whole
-from grader.vision.sight import is_colourless, is_filled_up, sight_of
-
-_KNOWN_AGAIN = 24
-"""Pictures back, as many as show one cup."""
+from grader.vision.sight import KNOWN_AGAIN, sight_of, trouble
 
 Progress = Callable[[int, int], None]
 
@@ -80,20 +77,17 @@ def _check_pictures(recording: StoredRecording, findings: Findings, progress: Pr
     done = 0
     for kind in dict.fromkeys(row.kind for row in recording.frame_rows):
         rows = (row for row in recording.frame_rows if row.kind == kind)
-        latest: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=_KNOWN_AGAIN))
+        latest: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=KNOWN_AGAIN))
         for row, frame in zip(rows, recording.pictures(kind), strict=True):
             done += 1
             if frame.pixels is None:
                 findings.warn(file, f"picture {row.file[:80]!r} is not usable: {frame.damage}", row=row.row)
             elif kind == "fruit":
                 sight, before = sight_of(frame.pixels), latest[row.camera]
-                if sight in before:
-                    findings.warn(file, f"picture {row.file[:80]!r} is one of those before it once more", row=row.row)
+                wrong = trouble(sight, before, installation.cameras[row.camera], installation.line.lanes)
                 before.append(sight)
-                if is_colourless(sight, frame.pixels.shape[2]):
-                    findings.warn(file, f"picture {row.file[:80]!r} has no colour or no light", row=row.row)
-                elif is_filled_up(sight, installation.cameras[row.camera], installation.line.lanes):
-                    findings.warn(file, f"picture {row.file[:80]!r} did not come whole", row=row.row)
+                if wrong is not None:
+                    findings.warn(file, f"picture {row.file[:80]!r} {wrong.value}", row=row.row)
             if progress is not None:
                 progress(done, len(recording.frame_rows))
 
