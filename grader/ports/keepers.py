@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from grader.domain.decisions import FruitRecord, GateOutcome
+from grader.domain.events import Event
 
 
 class Journal(Protocol):
-    """Keeps every decision and every outcome. Called from one thread."""
+    """Keeps every decision, every outcome and every event. Called from one thread."""
 
-    def commit(self, records: Sequence[FruitRecord], outcomes: Sequence[GateOutcome]) -> None:
+    def commit(
+        self, records: Sequence[FruitRecord], outcomes: Sequence[GateOutcome], events: Sequence[Event] = ()
+    ) -> None:
         """Write all of it and return when it is durable. Raises JournalError; then nothing was written."""
         ...
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from grader.domain.artefacts import SugarModel
 from grader.domain.colour import ColourCalibration
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, GateCommand
+from grader.domain.events import Event
 from grader.domain.flags import Flag
 from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.fruit import FruitMeasurements
@@ -109,16 +110,18 @@ class LineState:
 
 class Step(NamedTuple):
     """state: after the step (the same objects, changed in place). commands and records: of the fruit decided in it,
-    in the same order, a command only for fruit that a gate takes."""
+    in the same order, a command only for fruit that a gate takes. events: what else is to be written down."""
 
     state: LineState
     commands: list[GateCommand]
     records: list[FruitRecord]
+    events: list[Event]
 
     def extend(self, later: Step) -> None:
         """Add what a later step decided."""
         self.commands.extend(later.commands)
         self.records.extend(later.records)
+        self.events.extend(later.events)
 
 
 def new_line(settings: LineSettings) -> LineState:
@@ -153,7 +156,7 @@ def step(
         frame = None
     if frame is None and pulse is None:
         raise ValueError("a step needs a frame or a pulse")
-    track, result = state.track, Step(state, [], [])
+    track, result = state.track, Step(state, [], [], [])
     first, came_from = track.belt.frame is None, track.belt.pulse
     place = None if frame is None else _follow(settings, state, frame)
     if place is not None and place.unseen and came_from is not None:
@@ -178,7 +181,7 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
     that no frame showed. Those too far from all others to be true are left.
     """
     track = state.track
-    result = Step(state, [], [])
+    result = Step(state, [], [], [])
     last = track.belt.frame
     if last is not None:  # what the next frame would have shown was seen in part only
         after_it = Pulse(last.pulse + settings.camera_place.pulses_per_frame)
@@ -229,7 +232,7 @@ def _past_unseen(
 ) -> tuple[Step, Readings]:
     """Go over the places where pictures should have been taken before this one, cup by cup, so that what crossed there
     is not forgotten. Returns what was decided on the way, and the readings that are left."""
-    track, result = state.track, Step(state, [], [])
+    track, result = state.track, Step(state, [], [], [])
     course, arrived_at = track.course, track.belt.pulse
     undecided = bisect_left(place.unseen, (track.passed + 1) * course.pulses_per_cup + course.enters)
     unseen = place.unseen[undecided:]
@@ -305,7 +308,7 @@ def _miss(settings: LineSettings, track: TrackState, pulse: Pulse, flags: Flag) 
 def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) -> Step:
     """Grade decided fruit and send them to outlets."""
     if not len(fruit):
-        return Step(state, [], [])
+        return Step(state, [], [], [])
     sheet, installation = settings.sheet, settings.installation
     fruit = rounded(fruit)
     grades = grade(sheet, fruit)
@@ -324,7 +327,7 @@ def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) 
         for (lane, cup), outlet in zip(keys, outlets.tolist(), strict=True)
         if outlet != DEFAULT_OUTLET
     ]
-    return Step(state, commands, records)
+    return Step(state, commands, records, [])
 
 
 def _command(installation: Installation, lane: int, cup: int, outlet: int) -> GateCommand:
