@@ -34,6 +34,11 @@ class Camera(Protocol):
 class Sensors(Protocol):
     """Scales and spectrometers of all lanes."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether their connection has ended: nothing more will come."""
+        ...
+
     def readings(self) -> Readings:
         """Everything since the last call, oldest first. Never blocks."""
         ...

@@ -42,8 +42,10 @@ class SimulatedBoard:
         self.boot_id = boot_id
         self.belt_running = True
         self.emergency_stop = False
+        self.jogging = False
+        self.outlets_full: frozenset[int] = frozenset()
         self.gates: dict[Gate, PhysicalGate] = {}
-        self._pulse, self._tick = 0, 0
+        self._pulse = self._tick = self._belt = 0
         self._speed = 0.0  # pulses per tick
         self._speed_from = (0, 0)
         self._out: list[bytes] = []
@@ -71,10 +73,14 @@ class SimulatedBoard:
             self._heard = self._tick
             self._take(message)
 
-    def advance(self, pulse: Pulse, tick: BoardTick) -> bytes:
-        """The encoder stands at `pulse`, the board's clock at `tick`; what the board says since the last call."""
-        step = Step(self._pulse, pulse, self._tick, tick)
-        self._pulse, self._tick = pulse, tick
+    def advance(self, pulse: Pulse, tick: BoardTick, belt: Pulse | None = None) -> bytes:
+        """The encoder stands at `pulse`, the board's clock at `tick`; what the board says since the last call.
+
+        belt: where the belt truly is, if that is not where the encoder says: its gates meet what is there.
+        """
+        belt = pulse if belt is None else belt
+        step = Step(self._pulse, pulse, self._tick, tick, self._belt, belt)
+        self._pulse, self._tick, self._belt = pulse, tick, belt
         self._measure_speed()
         if self._config is not None:
             if tick - self._heard > self._config.host_silence_ms * _TICKS_PER_MS:
@@ -92,11 +98,13 @@ class SimulatedBoard:
         out, self._out = b"".join(self._out), []
         return out
 
+    def index_passed(self, pulse: Pulse) -> None:
+        """TEMPORARY"""
+
     def restart(self) -> None:
         """Power fails and comes back: springs close the gates, everything but the encoder's count is forgotten."""
-        still = Step(self._pulse, self._pulse, self._tick, self._tick)
         for gate in self.gates.values():
-            gate.close_at(self._pulse, still)
+            gate.close_at(self._pulse, self._now())
         self.boot_id += 1
         self._out = []
         self._switch_on(nonce=0)
@@ -113,10 +121,10 @@ class SimulatedBoard:
         gate = self.gates.get((lane, outlet))
         return gate.movements if gate else []
 
-    def forget_movements(self, before: float) -> None:
-        """Drop movements that ended before a pulse: a line that runs for days must not remember them all."""
-        for gate in self.gates.values():
-            gate.forget_before(before)
+    def forget_movements(self, before: float) -> list[GateMovement]:
+        """Drop movements that ended before the belt was there, and say what they were: a line that runs for days must
+        not remember them all."""
+        return [movement for gate in self.gates.values() for movement in gate.forget_before(before)]
 
     # Messages
 
@@ -309,4 +317,4 @@ class SimulatedBoard:
         self._out.append(self._packer.pack(message))
 
     def _now(self) -> Step:
-        return Step(self._pulse, self._pulse, self._tick, self._tick)
+        return Step(self._pulse, self._pulse, self._tick, self._tick, self._belt, self._belt)

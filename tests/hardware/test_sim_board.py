@@ -76,7 +76,7 @@ def test_movements_that_are_over_can_be_forgotten(talk, command):
 
 def test_a_gate_closed_before_it_was_open_was_never_open():
     gate = PhysicalGate(0, 1, opening_ticks=30_000, closing_ticks=30_000)
-    step = Step(0, 100, 0, 100_000)
+    step = Step(0, 100, 0, 100_000, 0, 100)
     gate.open_at(10, step)
     gate.close_at(30, step)
     gate.settle(step)
