@@ -19,7 +19,8 @@ from grader.errors import BoardLost, GraderError
 from grader.ports import Camera, Encoder, GateBoard, Journal, Sensors
 from grader.station.dispatch import Decided, Dispatcher
 from grader.station.ledger import Ledger
-from grader.station.line import LineSettings, Step, lot_of, new_line, step
+from grader.station.line import LineSettings, Step, new_line, step
+from grader.station.lots import lot_at
 from grader.units import NS_PER_MS, HostNs, Pulse, pulses_from_mm
 
 BATCH_S = 0.010
@@ -112,7 +113,7 @@ class Station:
             board=status,
             latency=self._ledger.latency,
             journal_rows=self._ledger.kept,
-            lot=lot_of(self._settings.installation.lots, 0, pulse // line.pulses_per_cup),
+            lot=lot_at(self._line.lots, 0, pulse // line.pulses_per_cup).name,
             sheet=self._settings.sheet.sheet.name,
         )
 
