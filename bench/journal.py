@@ -27,7 +27,7 @@ LANES, FRUIT_PER_S, BATCH_S = 8, 120, 0.020
 
 
 def measure(seconds: float = 10.0, folder: Path | None = None) -> dict[str, float]:
-    """commit_ms_p50, _p99, _p99_9 and _worst over all commits, and how many; raises when what they wrote is not there."""
+    """commit_ms_p50, _p99, _p99_9, _worst and the number of commits. Raises when what they wrote is not there."""
     run = RunInfo(started_wall_s=0.0, versions={}, hashes={}, installation=full_frame().installation)
     with tempfile.TemporaryDirectory(dir=folder) as made:
         path = Path(made) / "journal.sqlite"
@@ -38,7 +38,9 @@ def measure(seconds: float = 10.0, folder: Path | None = None) -> dict[str, floa
             journal.close()
         written = [(record.lane, record.cup) for record in read_fruit(path)]
         if written != sorted((number % LANES, number // LANES) for number in range(fruit)):
-            raise RuntimeError(f"{len(written)} of {fruit} fruit are in the journal: the figures would be of something else")
+            raise RuntimeError(
+                f"{len(written)} of {fruit} fruit are in the journal: the figures would be of something else"
+            )
         if len(read_outcomes(path)) != fruit:
             raise RuntimeError("outcomes are missing: the figures would be of something else")
     return {

@@ -12,7 +12,7 @@ EVERY_S = 4.0
 """So often the log is folded in: at 120 fruit/s it is then some 5 MB long."""
 
 MOST_LOG_PAGES = 16_384
-"""64 MB. A log that a reader or a slow disk kept from being folded in for so long is folded in by a commit after all."""
+"""64 MB. A log that a reader or a slow disk kept from being folded in till then is folded in by a commit after all."""
 
 _MOST_ROUNDS = 8
 
