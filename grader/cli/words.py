@@ -63,7 +63,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "default": "default",
         "flag": "flag",
         "stage": "stage, ms",
-        "gates_missed": "gate commands: {late} late, {refused} refused, {void} void; frames dropped: {dropped}",
+        "gates_missed": "gate commands: {late} late, {refused} refused, {void} void, {unknown} not known; "
+        "frames dropped: {dropped}",
     },
     "zh": {
         "starting": "启动中",
@@ -117,7 +118,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "default": "默认",
         "flag": "标记",
         "stage": "阶段（毫秒）",
-        "gates_missed": "分选指令：超时 {late}，拒绝 {refused}，作废 {void}；丢帧：{dropped}",
+        "gates_missed": "分选指令：超时 {late}，拒绝 {refused}，作废 {void}，结果不明 {unknown}；丢帧：{dropped}",
     },
 }
 

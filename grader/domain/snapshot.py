@@ -34,6 +34,16 @@ class LaneSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     occupancy: float
 
 
+class JournalHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the journal keeps up. fruit_waiting: decided and not written yet; none of their gates opens before they are.
+    since_commit_s: since something was last written, or since the start. trouble: what is wrong, a sentence in English;
+    empty when it is well."""
+
+    fruit_waiting: int = 0
+    since_commit_s: float = 0.0
+    trouble: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The station at one moment. Counts are since the start of the lot that `lot` names.
 

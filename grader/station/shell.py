@@ -17,7 +17,8 @@ from grader.domain.decisions import BoardStatus, Result
 from grader.domain.snapshot import Snapshot, State
 from grader.errors import BoardLost, GraderError
 from grader.ports import Camera, Encoder, GateBoard, Journal, Sensors
-from grader.station.dispatch import Decided, Dispatcher
+from grader.station.backlog import Decided
+from grader.station.dispatch import Dispatcher
 from grader.station.ledger import Ledger
 from grader.station.line import LineSettings, Step, new_line, step
 from grader.station.lots import lot_at
@@ -26,8 +27,9 @@ from grader.units import NS_PER_MS, HostNs, Pulse, pulses_from_mm
 BATCH_S = 0.010
 """Decisions wait so long for company before they are committed together."""
 FRAME_WAIT_S = 0.05
-MOST_WAITING = 256
-"""Steps whose decisions the keeper may be behind; beyond that the line faults rather than forgets."""
+MOST_WAITING = 4096
+"""Steps whose decisions the keeper may be behind, while a disk holds it up: two minutes at 30 frames/s. Beyond that the
+line faults rather than forgets."""
 
 
 class Station:
@@ -160,9 +162,9 @@ class Station:
             self._take(result, frame.t_ns)
 
     def _take(self, result: Step, frame_at: HostNs) -> None:
-        if result.records:
+        if result.records or result.events:
             self._ledger.decided(result.records)
-            self._hand_over(Decided(result.records, result.commands, frame_at))
+            self._hand_over(Decided(result.records, result.commands, frame_at, result.events))
 
     def _hand_over(self, decided: Decided) -> None:
         try:
@@ -176,7 +178,7 @@ class Station:
         while not (self._line_done.is_set() and self._waiting.empty()):
             self._dispatcher.settle(self._batch())
         self._board.close_all()
-        self._dispatcher.settle([])  # what closing made of pending commands
+        self._dispatcher.finish(threading.Event().wait)  # with what closing made of pending commands
 
     def _batch(self) -> list[Decided]:
         """What is waiting, or what comes within the batch time."""
