@@ -19,12 +19,10 @@ from typing import Any
 
 import msgspec
 
-from grader.domain.decisions import FruitRecord, GateOutcome, Result
+from grader.domain.decisions import FruitRecord, GateOutcome
 from grader.domain.fruit import QUANTITIES
-from grader.domain.installation import Installation
 from grader.errors import JournalError
 from grader.storage.provenance import RunInfo
-from grader.units import Pulse
 
 SCHEMA_VERSION = 1
 """Kept in the file's user_version. A new quantity needs no new version: its column is added on opening."""
@@ -100,7 +98,8 @@ class SqliteJournal:
     def last_serials(self) -> dict[int, int]:
         """The highest cup serial of each lane that has fruit: a restart goes on after it. Raises JournalError."""
         with _trouble(self.path, "read"):
-            return dict(self._db.execute("SELECT lane, MAX(cup) FROM fruit GROUP BY lane ORDER BY lane"))
+            found = self._db.execute("SELECT lane, MAX(cup) FROM fruit GROUP BY lane ORDER BY lane")
+            return msgspec.convert(dict(found), dict[int, int])
 
     def close(self) -> None:
         """Idempotent. Folds the write-ahead log into the file, unless someone still reads it."""
@@ -167,19 +166,7 @@ def read_outcomes(path: Path) -> list[GateOutcome]:
     """Everything that gates did, oldest first. Raises JournalError."""
     with _reading(path) as db:
         found = db.execute(f"SELECT {', '.join(_OUTCOME_COLUMNS)} FROM outcome ORDER BY id")
-        return [
-            GateOutcome(
-                lane=lane,
-                cup=cup,
-                outlet=outlet,
-                open_pulse=Pulse(open_pulse),
-                close_pulse=Pulse(close_pulse),
-                fired_pulse=None if fired_pulse is None else Pulse(fired_pulse),
-                result=Result(result),
-                reason=reason,
-            )
-            for lane, cup, outlet, open_pulse, close_pulse, fired_pulse, result, reason in found
-        ]
+        return [msgspec.convert(dict(zip(_OUTCOME_COLUMNS, row, strict=True)), GateOutcome) for row in found]
 
 
 def read_runs(path: Path) -> dict[int, RunInfo]:
@@ -187,11 +174,14 @@ def read_runs(path: Path) -> dict[int, RunInfo]:
     with _reading(path) as db:
         found = db.execute("SELECT id, started_wall_s, versions, hashes, installation FROM run ORDER BY id")
         return {
-            run_id: RunInfo(
-                started_wall_s=started_wall_s,
-                versions=msgspec.json.decode(versions, type=dict[str, str]),
-                hashes=msgspec.json.decode(hashes, type=dict[str, str]),
-                installation=msgspec.json.decode(installation, type=Installation),
+            run_id: msgspec.convert(
+                {
+                    "started_wall_s": started_wall_s,
+                    "versions": msgspec.json.decode(versions),
+                    "hashes": msgspec.json.decode(hashes),
+                    "installation": msgspec.json.decode(installation),
+                },
+                RunInfo,
             )
             for run_id, started_wall_s, versions, hashes, installation in found
         }
@@ -223,19 +213,12 @@ def _fruit_row(run_id: int, record: FruitRecord) -> list[Any]:
 
 
 def _record(row: Sequence[Any]) -> FruitRecord:
-    lane, cup, lot, grade, size, outlet, reasons, flags, known_at_commit, latest, *values = row
-    return FruitRecord(
-        lane=lane,
-        cup=cup,
-        lot=lot,
-        values=dict(zip(QUANTITIES, values, strict=True)),
-        grade=grade,
-        size=size,
-        outlet=outlet,
-        reasons=msgspec.json.decode(reasons, type=tuple[str, ...]),
-        flags=flags,
-        gate_outcome=latest or known_at_commit,
-    )
+    decision = dict(zip(_DECISION_COLUMNS, row, strict=False))
+    latest, *values = row[len(_DECISION_COLUMNS) :]
+    decision["values"] = dict(zip(QUANTITIES, values, strict=True))
+    decision["reasons"] = msgspec.json.decode(decision["reasons"])
+    decision["gate_outcome"] = latest or decision["gate_outcome"]
+    return msgspec.convert(decision, FruitRecord)
 
 
 def _is_new(db: sqlite3.Connection) -> bool:
@@ -286,10 +269,10 @@ def _transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 @contextmanager
 def _trouble(path: Path, what: str) -> Iterator[None]:
-    """SQLite's errors, and values that do not fit a column, as the house's own."""
+    """SQLite's errors, and values that do not fit a column or that no column held, as the house's own."""
     try:
         yield
     except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
         raise JournalError(f"{path}: the journal cannot be {what}: {error}; check the disk and the file") from error
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise JournalError(f"{path}: the journal holds something impossible: {error}") from error
