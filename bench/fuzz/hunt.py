@@ -29,7 +29,9 @@ _TRIES = 3
 """A slow input is run again: the machine may have been slow. The fastest run counts."""
 
 _TRACED_EVERY = 32
-_MOST_KEPT = 2000
+_MOST_KEPT, _MOST_GROWN = 2000, 4
+"""Inputs that are spoilt further, and how many times as long as a sound one they may be: short ones run fast."""
+
 _OURS = str(Path(__file__).parents[2])
 _LARGEST_MB = 1024
 """Beyond this much more the system gives a worker no memory: a MemoryError names the input."""
@@ -97,7 +99,7 @@ def hunt(target: Target, folder: Path, *, seed: int, seconds: float, begins: Rea
     """Feed a target for so long. begins: told each input before it is run. The same seed makes the same inputs."""
     trial = target.begin(folder)
     corpus = list(trial.seeds)
-    draws = Draws(f"{target.name} {seed}", corpus)
+    draws, longest = Draws(f"{target.name} {seed}", corpus), _MOST_GROWN * max(map(len, corpus))
     found, reached = Findings(target.name), Reached()
     for data in trial.seeds:
         begins(data)
@@ -112,7 +114,7 @@ def hunt(target: Target, folder: Path, *, seed: int, seconds: float, begins: Rea
         if traced:
             known = len(reached.lines)
             what = reached.traced(lambda data=data: broken(target, trial.read, data))
-            if len(reached.lines) > known and len(corpus) < _MOST_KEPT:
+            if len(reached.lines) > known and len(corpus) < _MOST_KEPT and len(data) <= longest:
                 corpus.append(data)
         else:
             what = broken(target, trial.read, data)

@@ -32,7 +32,7 @@ _WORDS = (
     *(b"2147483647", b"4294967296", b"9223372036854775807", b"-9223372036854775808", b"9" * 25, b"9" * 5000),
     *(b'""', b"''", b"[]", b"{}", b"[[]]", b"true", b"2026-01-01", b"null", b'"\\u0000"', b"a" * 300, b"../x"),
     *("富士".encode(), b"\xff", b"\0", b'"', b"'", b",", b";", b"\t", b"\r", b"\n", b"\r\n", b"=", b".", b"[", b"]"),
-    *(b"{", b"}", b"#", b"\\", b'"""', b"\xef\xbb\xbf", b"\xc3", b" "),
+    *(b"{", b"}", b"#", b"\\", b'"""', b"\xef\xbb\xbf", b"\xc3", b" ", b"[" * 3000, b'{"a":' * 3000, b"\x91" * 3000),
 )
 _WORD = re.compile(rb'"[^"\n]*"|[-+]?\d[\w.+-]*|\w+')
 
@@ -67,8 +67,8 @@ class Draws:
         return min(most, int(4 ** (self._random() * 8)))
 
     def copies(self) -> int:
-        """One, mostly; once in thirty-two times up to thousands, for what grows faster than its input."""
-        return self.length(_MOST_COPIES) if self._random() < 1 / 32 else 1
+        """One, mostly; once in a hundred times up to thousands, for what grows faster than its input."""
+        return self.length(_MOST_COPIES) if self._random() < 0.01 else 1
 
 
 Mutator = Callable[[bytes, Draws], bytes]

@@ -43,8 +43,7 @@ _STEPS = 24
 
 def packets(folder: Path) -> Trial:
     """Cut into pieces anyhow, the same bytes are the same messages."""
-    said, heard = _talk()
-    return Trial([said, heard, said + heard], _read_packets)
+    return Trial([piece for said in _talk() for piece in _some_packets(said)], _read_packets)
 
 
 def _read_packets(data: bytes) -> None:
@@ -59,7 +58,7 @@ def _read_packets(data: bytes) -> None:
 
 def board_to_station(folder: Path) -> Trial:
     """A session in each of its stages hears it."""
-    return Trial([_talk()[1]], _heard_by_sessions)
+    return Trial(_some_packets(_talk()[1]), _heard_by_sessions)
 
 
 def _heard_by_sessions(data: bytes) -> None:
@@ -110,7 +109,7 @@ def _named(of: GateCommand | GateOutcome) -> tuple[int, int, int, Pulse, Pulse]:
 
 def station_to_board(folder: Path) -> Trial:
     """A board hears it, fresh or configured, while its belt runs."""
-    return Trial([_talk()[0]], _heard_by_boards)
+    return Trial([_talk()[0], *_some_packets(_talk()[0])], _heard_by_boards)
 
 
 def _heard_by_boards(data: bytes) -> None:
@@ -161,6 +160,12 @@ def _talk() -> tuple[bytes, bytes]:
     return to_board, to_station
 
 
+def _some_packets(data: bytes) -> list[bytes]:
+    """The packets of a talk, few at a time."""
+    packets = [b"\0" + packet + b"\0" for packet in data.split(b"\0") if packet]
+    return [b"".join(packets[begin : begin + 8]) for begin in range(0, len(packets), 8)]
+
+
 def _pieces(data: bytes) -> Iterator[bytes]:
     ends = [len(data) * part // _PIECES for part in range(_PIECES + 1)]
     return (data[begin:end] for begin, end in pairwise(ends))
@@ -208,7 +213,8 @@ def sensor_messages(folder: Path) -> Trial:
     sent = other.receive()
     one.close()
     other.close()
-    return Trial(sent, _read_message)
+    of_a_later_version = [bytes((message[0] + 1,)) + message[1:] + b"\xc0" for message in sent]  # one field more
+    return Trial([*sent, *of_a_later_version], _read_message)
 
 
 def _read_message(data: bytes) -> None:
