@@ -80,7 +80,8 @@ class _Reports:
         self._missing: dict[int, HostNs] = {}  # number → when it was last asked for
 
     def expect(self, newest: int, oldest: int) -> None:
-        """The board has sent reports up to `newest` and still has those from `oldest` on."""
+        """The board has sent reports up to `newest` and still has those from `oldest` on: no more than a board keeps."""
+        oldest = min(max(oldest, newest - wire.REPORTS_KEPT + 1), newest + 1)
         for number in range(max(self.newest + 1, oldest), newest + 1):
             self._missing[number] = HostNs(0)
         if newest > self.newest:
@@ -93,7 +94,7 @@ class _Reports:
     def is_new(self, report: int) -> bool:
         """Take note of one that came; False when it has come before."""
         if report > self.newest:
-            self.expect(report, report - wire.REPORTS_KEPT + 1)
+            self.expect(report, 0)
         if self._missing.pop(report, None) is None:
             self.repeated += 1
             return False

@@ -15,6 +15,8 @@ MOST_WAITING = 1 << 20
 MOST_MESSAGE = 1 << 20
 """Bytes of one message; a longer one means that the other end is not ours."""
 
+_MOST_INCOMING = 2 * MOST_MESSAGE
+
 
 class MessageLink:
     """One end of a connection, which it owns from now on."""
@@ -58,8 +60,8 @@ class MessageLink:
         return True
 
     def receive(self) -> list[bytes]:
-        """Every whole message that has come, oldest first."""
-        while not self.closed:
+        """Whole messages that have come, oldest first: all of them, unless the other end sends faster than this reads."""
+        while not self.closed and len(self._incoming) < _MOST_INCOMING:
             try:
                 data = self._socket.recv(_CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:

@@ -95,7 +95,7 @@ class SensorLink:
         for data in self._link.receive():
             try:
                 reading = self._opened(self._decode(data))
-            except (msgspec.MsgspecError, ValueError):
+            except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.malformed += 1
                 continue
             if isinstance(reading, Weighing):

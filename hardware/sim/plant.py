@@ -38,7 +38,7 @@ from hardware.sim.faults import Scenario
 from hardware.sim.loop_camera import LoopCamera, PreparedLine
 from hardware.sim.mischief import Mischief, Parts
 from hardware.sim.pty_port import PtyPort
-from hardware.sim.referee import Landing, Referee
+from hardware.sim.referee import Referee
 from hardware.sim.referee_log import Landed, Opening, RefereeLog
 from hardware.sim.sensor_box import SensorBox
 
