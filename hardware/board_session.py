@@ -80,7 +80,7 @@ class _Reports:
         self._missing: dict[int, HostNs] = {}  # number → when it was last asked for
 
     def expect(self, newest: int, oldest: int) -> None:
-        """The board has sent reports up to `newest` and still has those from `oldest` on: no more than a board keeps."""
+        """The board has sent reports up to `newest` and has those from `oldest` on: no more than it keeps."""
         oldest = min(max(oldest, newest - wire.REPORTS_KEPT + 1), newest + 1)
         for number in range(max(self.newest + 1, oldest), newest + 1):
             self._missing[number] = HostNs(0)

@@ -60,7 +60,7 @@ class MessageLink:
         return True
 
     def receive(self) -> list[bytes]:
-        """Whole messages that have come, oldest first: all of them, unless the other end sends faster than this reads."""
+        """Whole messages that have come, oldest first: all, unless the other end sends faster than this reads."""
         while not self.closed and len(self._incoming) < _MOST_INCOMING:
             try:
                 data = self._socket.recv(_CHUNK, socket.MSG_DONTWAIT)

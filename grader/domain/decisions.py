@@ -54,7 +54,9 @@ class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The board's heartbeat. `pulse` was its encoder count when it spoke; boot_id changes when it restarts.
 
-    pending: commands that have not opened yet. gates_open: how many gates are open or moving.
+    pending: commands that have not opened yet. gates_open: how many gates are open or moving. jogging: a person moves
+    the belt by hand. outlets_full: that can take no more. encoder_fault: its count cannot be believed until the board is
+    reset. phase_known: an index mark has said which cup is which.
     """
 
     boot_id: int
@@ -64,6 +66,10 @@ class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
     gates_open: int
     belt_running: bool = True
     emergency_stop: bool = False
+    jogging: bool = False
+    outlets_full: frozenset[int] = frozenset()
+    encoder_fault: bool = False
+    phase_known: bool = True
 
 
 class FruitRecord(msgspec.Struct, frozen=True, kw_only=True):

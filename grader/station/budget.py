@@ -38,7 +38,7 @@ class RestartBudget:
         if not self._tried or not self._in_a_row:
             return True
         delay_s = self._settings.first_delay_s * 2 ** (self._in_a_row - 1)
-        return now - self._tried[-1] >= delay_s * NS_PER_S
+        return bool(now - self._tried[-1] >= delay_s * NS_PER_S)
 
     def tried(self, now: HostNs) -> None:
         """A try is made now."""

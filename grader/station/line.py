@@ -42,7 +42,7 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
-from grader.vision.sight import KNOWN_AGAIN, Trouble, has_moved, sight_of, trouble
+from grader.vision.sight import KNOWN_AGAIN, Light, Trouble, has_moved, sight_of, trouble
 
 MOST_UNSEEN = 5000
 """Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
@@ -105,13 +105,14 @@ class Sight(NamedTuple):
 @dataclass(slots=True)
 class LineState:
     """What the line remembers: the eye's buffers, the cups on their way, the lots with what their outlets have had; the
-    last pictures' sights, to know them again; what was wrong with the frames."""
+    last pictures' sights, to know them again; what was wrong with the frames; how bright the belt is."""
 
     eye: Eye
     track: TrackState
     lots: Lots
     sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=KNOWN_AGAIN))
     faults: FrameFaults = field(default_factory=FrameFaults)
+    light: Light = field(default_factory=Light)
 
 
 class Step(NamedTuple):
@@ -297,6 +298,7 @@ def _picture(
     if pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
         return None, flags | Flag.FRAME_DAMAGED
     before, now = list(state.sights), Sight(frame.pulse, sight_of(pixels))
+    state.light.see(now.rows)
     state.sights.append(now)
     wrong = trouble(now.rows, [sight.rows for sight in before], camera, settings.installation.line.lanes)
     if wrong in (Trouble.COLOURLESS, Trouble.FILLED_UP):

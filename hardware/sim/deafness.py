@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from typing import Any
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def born_deaf_to_ctrl_c() -> Iterator[None]:
 def leave_resource_tracker() -> None:
     """In a process that outlives its parent: the parent's helper, which ends with the last process that knows it, would
     hold the parent's output open as long. A new one is started where one is needed."""
-    tracker = resource_tracker._resource_tracker
+    tracker: Any = resource_tracker._resource_tracker
     inherited, tracker._fd = tracker._fd, None
     if inherited is not None:
         with contextlib.suppress(OSError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from grader.units import NS_PER_S, HostNs
 from hardware.sim.board import SimulatedBoard
 from hardware.sim.drive import JOG_SHARE, Drive, Encoder
@@ -46,7 +48,7 @@ class Mischief:
         """One more, at_s seconds from now."""
         began = self._parts.drive.started
         so_far_s = 0.0 if began is None else (now - began) / NS_PER_S
-        self._listed.append(fault.__class__(**{**_fields(fault), "at_s": so_far_s + fault.at_s}))
+        self._listed.append(msgspec.structs.replace(fault, at_s=so_far_s + fault.at_s))
         self._listed.sort(key=lambda each: each.at_s)
 
     def turn(self, now: HostNs) -> list[tuple[Fault, bool]]:
@@ -176,7 +178,3 @@ class Mischief:
 
 def _nothing() -> None:
     """Some things happen once and need no end."""
-
-
-def _fields(fault: Fault) -> dict[str, object]:
-    return {name: getattr(fault, name) for name in fault.__struct_fields__}

@@ -83,7 +83,7 @@ class _Doors:
     def filenos(self) -> list[int]:
         return [self._socket.fileno(), *(link.fileno() for link in self._waiting)]
 
-    def opened(self) -> list[tuple[str, MessageLink, list[bytes]]]:
+    def opened(self) -> list[tuple[talk.Device, MessageLink, list[bytes]]]:
         """Devices that were asked for since the last call, each with its connection and what was said after that."""
         with contextlib.suppress(BlockingIOError):
             while True:

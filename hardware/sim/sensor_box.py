@@ -48,7 +48,11 @@ class SensorBox:
 
     def read(self, first: Pulse, last: Pulse, encoder: Encoder, last_cup: int | None, now: HostNs) -> None:
         """Everything that passed a sensor while the belt went from first to last."""
-        for reading in (*self._source.weighings_between(first, last), *self._source.scans_between(first, last)):
+        readings: list[Weighing | Scan] = [
+            *self._source.weighings_between(first, last),
+            *self._source.scans_between(first, last),
+        ]
+        for reading in readings:
             said = self._said(reading)
             if said is not None and self._is_fed(reading, last_cup):
                 self._send(replace(said, pulse=encoder.count(reading.pulse)), now)
