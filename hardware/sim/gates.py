@@ -54,6 +54,10 @@ class PhysicalGate:
         self._arrives: float | None = None  # the tick at which the movement under way ends
         self.movements: list[GateMovement] = []
 
+    def takes(self, opening_ticks: float, closing_ticks: float) -> None:
+        """From its next movement on."""
+        self.opening_ticks, self.closing_ticks = opening_ticks, closing_ticks
+
     @property
     def told_open(self) -> bool:
         """Whether the last thing it was told is to open."""
