@@ -1,4 +1,4 @@
-"""The belt's motor and the encoder on its shaft. Where the belt truly is, and what is counted of it, may differ."""
+"""The belt's motor: where the belt truly is, by the clock."""
 
 from __future__ import annotations
 
@@ -38,32 +38,3 @@ class Drive:
     def seconds_to(self, pulse: int, now: HostNs) -> float:
         """Until a pulse comes; for ever when the belt stands."""
         return max(0.0, (pulse - self.pulse(now)) / self._pulses_per_s) if self.running else float("inf")
-
-
-class Encoder:
-    """Counts the belt's pulses: all of them, unless something is wrong with it."""
-
-    def __init__(self) -> None:
-        self._ahead = 0  # of the belt
-        self._held: int | None = None
-
-    def count(self, belt: Pulse) -> Pulse:
-        """What it has counted when the belt is truly there."""
-        return Pulse(belt + self._ahead if self._held is None else self._held)
-
-    def belt_at(self, count: int, belt: Pulse) -> Pulse:
-        """Where the belt truly was at a count of just now; `belt` is where it is."""
-        return Pulse(count - self._ahead if self._held is None else belt)
-
-    def jump(self, pulses: int) -> None:
-        """Count so many too many, or too few, at a stroke."""
-        self._ahead += pulses
-
-    def hold(self, belt: Pulse) -> None:
-        """Count nothing from now on."""
-        self._held = self.count(belt)
-
-    def count_again(self, belt: Pulse) -> None:
-        """Go on from where it stopped: what passed meanwhile was never counted."""
-        if self._held is not None:
-            self._ahead, self._held = self._held - belt, None

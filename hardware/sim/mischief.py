@@ -9,7 +9,7 @@ import msgspec
 
 from grader.units import NS_PER_S, HostNs
 from hardware.sim.board import SimulatedBoard
-from hardware.sim.drive import JOG_SHARE, Drive, Encoder
+from hardware.sim.drive import JOG_SHARE, Drive
 from hardware.sim.faults import Fault, FaultKind, Scenario, random_faults
 from hardware.sim.loop_camera import LoopCamera
 from hardware.sim.pty_port import PtyPort
@@ -18,16 +18,16 @@ from hardware.sim.sensor_box import SensorBox
 
 @dataclass
 class Parts:
-    """What can break. blocked: devices that nobody can open at present."""
+    """What can break. blocked: devices that nobody can open at present. encoder_silent: the belt is not counted."""
 
     drive: Drive
-    encoder: Encoder
     camera: LoopCamera
     sensors: SensorBox
     board: SimulatedBoard
     port: PtyPort
     lanes: int
     blocked: set[str]
+    encoder_silent: bool = False
 
 
 class Mischief:
@@ -96,10 +96,12 @@ class Mischief:
             case FaultKind.OUTLET_FULL:
                 return lambda: self._full(fault.outlet, True), lambda: self._full(fault.outlet, False)
             case FaultKind.ENCODER_SILENT:
-                belt = parts.drive.pulse(now)
-                return lambda: parts.encoder.hold(belt), lambda: parts.encoder.count_again(belt)
+                return (
+                    lambda: setattr(parts, "encoder_silent", True),
+                    lambda: setattr(parts, "encoder_silent", False),
+                )
             case FaultKind.ENCODER_JUMPS:
-                return lambda: parts.encoder.jump(fault.pulses), _nothing
+                return lambda: parts.board.miscount(fault.pulses), _nothing
             case FaultKind.CAMERA_SILENT:
                 return lambda: self._camera(silent=True), lambda: parts.blocked.discard("camera")
             case FaultKind.CAMERA_GONE:

@@ -33,7 +33,7 @@ from hardware.shared_frames import FrameSender
 from hardware.sim import line_talk as talk
 from hardware.sim.board import SimulatedBoard
 from hardware.sim.deafness import leave_resource_tracker
-from hardware.sim.drive import Drive, Encoder
+from hardware.sim.drive import Drive
 from hardware.sim.faults import Scenario
 from hardware.sim.loop_camera import LoopCamera, PreparedLine
 from hardware.sim.mischief import Mischief, Parts
@@ -169,22 +169,20 @@ class Plant:
         installation = settings.installation
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
-        self._encoder, self._board = Encoder(), SimulatedBoard()
+        self._board = SimulatedBoard()
         self._camera = LoopCamera(line, self._line, self._place, clock.now)
         self._sensors = SensorBox(line.source, installation)
         self._port = PtyPort(folder / talk.PORT, seed=settings.scenario.seed)
-        self._blocked: set[str] = set()
-        parts = Parts(
+        self._parts = Parts(
             drive=self._drive,
-            encoder=self._encoder,
             camera=self._camera,
             sensors=self._sensors,
             board=self._board,
             port=self._port,
             lanes=self._line.lanes,
-            blocked=self._blocked,
+            blocked=set(),
         )
-        self._mischief = Mischief(parts, settings.scenario, installation.gates.outlets)
+        self._mischief = Mischief(self._parts, settings.scenario, installation.gates.outlets)
         self._referee = Referee(self._line, installation.gates, self._is_fruit, self._board.movements)
         self._log = RefereeLog(folder)
         self._started = clock.now()
@@ -213,7 +211,7 @@ class Plant:
 
     def _admit(self) -> None:
         for device, link, said in self._doors.opened():
-            if device in self._blocked:
+            if device in self._parts.blocked:
                 link.close()
             elif device == "control":
                 self._control.serve(link, said)
@@ -237,7 +235,7 @@ class Plant:
             match order:
                 case talk.StartBelt() if self._drive.started is None and not self._is_over:
                     self._drive.run(now)
-                    self._board.index_passed(self._encoder.count(Pulse(0)))
+                    self._board.index_passed(Pulse(0))
                 case talk.StopFeeding() if self._last_cup is None:
                     self._last_cup = self._last_fed(now)
                 case talk.ChangeSpeed(cups_per_second):
@@ -264,18 +262,18 @@ class Plant:
         tick = BoardTick((now - self._started) // 1000)
         self._board.belt_running = self._drive.running
         self._pass_index_marks(first)
-        count = self._encoder.count(self._belt)
-        said = self._board.advance(count, tick, self._belt)
+        if self._parts.encoder_silent:
+            self._board.miscount(first - self._belt)
+        said = self._board.advance(self._belt, tick)
         heard = self._port.read()
         if heard:
             self._board.receive(heard)
-            said += self._board.advance(count, tick, self._belt)
+            said += self._board.advance(self._belt, tick)
         self._port.write(said)
         for trigger in self._board.fired_triggers():
-            at = self._encoder.belt_at(trigger.pulse, self._belt)
-            self._camera.expose(trigger.number, at, self._last_cup)
+            self._camera.expose(trigger.number, trigger.pulse, self._last_cup)
         if self._belt > first:
-            self._sensors.read(first, self._belt, self._encoder, self._last_cup, now)
+            self._sensors.read(first, self._belt, self._board, self._last_cup, now)
             self._judge()
         if self._last_cup is not None and self._referee.settled_cup > self._last_cup:
             self._end(now, self._last_cup)
@@ -285,7 +283,7 @@ class Plant:
             return
         per_chain = self._line.cups_per_chain * self._line.pulses_per_cup
         for mark in range((first // per_chain + 1) * per_chain, self._belt + 1, per_chain):
-            self._board.index_passed(self._encoder.count(Pulse(mark)))
+            self._board.index_passed(Pulse(mark))
 
     def _judge(self) -> None:
         landings = self._referee.judge(self._belt)

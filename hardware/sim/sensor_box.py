@@ -11,7 +11,7 @@ from grader.domain.installation import Installation
 from grader.units import HostNs, Pulse
 from hardware.message_link import MessageLink
 from hardware.sensor_link import SensorSender
-from hardware.sim.drive import Encoder
+from hardware.sim.board import SimulatedBoard
 from hardware.sim.loop_camera import LineSource
 
 SATURATED_COUNTS = 65535.0
@@ -46,8 +46,8 @@ class SensorBox:
             self._link.close()
             self._link = self._sender = None
 
-    def read(self, first: Pulse, last: Pulse, encoder: Encoder, last_cup: int | None, now: HostNs) -> None:
-        """Everything that passed a sensor while the belt went from first to last."""
+    def read(self, first: Pulse, last: Pulse, board: SimulatedBoard, last_cup: int | None, now: HostNs) -> None:
+        """Everything that passed a sensor while the belt went from first to last. Sensors latch the board's count."""
         readings: list[Weighing | Scan] = [
             *self._source.weighings_between(first, last),
             *self._source.scans_between(first, last),
@@ -55,7 +55,7 @@ class SensorBox:
         for reading in readings:
             said = self._said(reading)
             if said is not None and self._is_fed(reading, last_cup):
-                self._send(replace(said, pulse=encoder.count(reading.pulse)), now)
+                self._send(replace(said, pulse=Pulse(board.count_at(reading.pulse))), now)
         if self._sender is not None:
             self._sender.flush()
 
