@@ -33,6 +33,7 @@ from grader.grading.judge import grade, reasons
 from grader.station.readings_queue import ReadingsByPulse
 from grader.tracking.belt import Place, advance, follow
 from grader.tracking.readings import join
+from grader.tracking.scale import ScaleMemory
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import TrackState, new_track, where_to_run
 from grader.tracking.track import close_seen, decide, flag_all, flag_cut_off, observe, touch
@@ -124,11 +125,12 @@ class Step(NamedTuple):
         self.events.extend(later.events)
 
 
-def new_line(settings: LineSettings) -> LineState:
-    """An empty belt. Raises BadSettings for an installation that the line cannot work with."""
+def new_line(settings: LineSettings, scale_memory: ScaleMemory | None = None) -> LineState:
+    """An empty belt; the scale as an earlier run left it (`memory_of`), or new. Raises BadSettings for an installation
+    that the line cannot work with."""
     installation = settings.installation
     return LineState(
-        track=new_track(installation, settings.camera_place, settings.track),
+        track=new_track(installation, settings.camera_place, settings.track, scale_memory),
         eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
         allocation=Allocation.fresh(settings.sheet.outlets, installation.line.lanes),
     )
@@ -171,6 +173,8 @@ def step(
     result.extend(_judged(settings, state, _closed(settings, track)))
     if frame is not None and place is not None and place.believed:
         _see(settings, state, frame, place, first=first)
+    result.events.extend(track.events)
+    track.events.clear()
     return result
 
 
