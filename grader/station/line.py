@@ -35,6 +35,7 @@ from grader.station.lots import Lot, Lots, deal, lots_of_marks, unwatched
 from grader.station.readings_queue import ReadingsByPulse
 from grader.tracking.belt import Place, advance, follow
 from grader.tracking.readings import join
+from grader.tracking.scale import ScaleMemory
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import TrackState, new_track, where_to_run
 from grader.tracking.track import close_seen, decide, flag_all, flag_cut_off, observe, touch
@@ -131,14 +132,17 @@ class Step(NamedTuple):
         self.events.extend(later.events)
 
 
-def new_line(settings: LineSettings, lots: Lots | None = None) -> LineState:
-    """An empty belt. lots: that were there before (`lots_from`), else those of the installation.
+def new_line(
+    settings: LineSettings, lots: Lots | None = None, scale_memory: ScaleMemory | None = None
+) -> LineState:
+    """An empty belt. lots: that were there before (`lots_from`), else those of the installation. scale_memory: the
+    scale as an earlier run left it (`memory_of`), else it is new.
 
     Raises BadSettings for an installation that the line cannot work with.
     """
     installation = settings.installation
     return LineState(
-        track=new_track(installation, settings.camera_place, settings.track),
+        track=new_track(installation, settings.camera_place, settings.track, scale_memory),
         eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
         lots=lots or lots_of_marks(installation.lots, installation.line.lanes, settings.sheet),
     )
@@ -186,6 +190,8 @@ def step(
     result.extend(_judged(settings, state, _closed(settings, track), conditions))
     if frame is not None and place is not None and place.believed:
         _see(settings, state, frame, place, first=first)
+    result.events.extend(track.events)
+    track.events.clear()
     return result
 
 
