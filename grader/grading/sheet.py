@@ -156,8 +156,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every so many fruit of a class, of each lot over all lanes in the order of the belt, go to an outlet of their own.
-    They keep class and size."""
+    """Every so many fruit of a class, counted in each lot over all lanes in the order of the belt, go to `outlet`. They
+    keep class and size."""
 
     class_: str = msgspec.field(name="class")
     every: int

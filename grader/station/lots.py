@@ -207,17 +207,17 @@ def open_lot(lots: Lots, track: TrackState, order: LotOrder) -> list[Event]:
 def close_lot(lots: Lots, track: TrackState, name: str, start: Start | tuple[int, ...] = Start.AT_ONCE) -> list[Event]:
     """End a lot: what follows is of no lot until another begins. Raises GraderError where that cannot be.
 
-    A lot that no cup has come to yet is withdrawn: what was before it goes on. Closed at once, it does not begin any
-    more in lanes that it has not come to, nor does a lot before it.
+    Closed at once, a lot that no cup has come to yet is withdrawn, and what was before it goes on; one that has begun
+    does not begin any more in lanes that it has not come to, nor does a lot before it.
     """
     if lots.stretches[-1].name != name:
         followed = f'it was followed by "{lots.stretches[-1].name}"' if name in lots.known else "there is no such lot"
         raise GraderError(f'lot "{name}" cannot be closed: {followed}')
     next_cup = _next_cup(track)
-    if (lots.first_cup[-1] >= next_cup).all():
-        _withdraw(lots)
-        return [_event(EventKind.LOT_CLOSED, f'lot "{name}" is withdrawn', track, {"name": name})]
     if start is Start.AT_ONCE:
+        if (lots.first_cup[-1] >= next_cup).all():
+            _withdraw(lots)
+            return [_event(EventKind.LOT_CLOSED, f'lot "{name}" is withdrawn', track, {"name": name})]
         lots.first_cup = np.where(lots.first_cup < next_cup, lots.first_cup, NOT_BEGUN)
     wanted = _wanted(name, start, next_cup, _known_last(lots.first_cup), lots)
     _append(lots, _no_lot(), next_cup)
