@@ -112,7 +112,7 @@ def lots_from(
                 grower=record.grower,
                 variety=record.variety,
             )
-    before = known.setdefault(UNNAMED_LOT, Lot(UNNAMED_LOT, unnamed, Turns.fresh(unnamed, lanes)))
+    before = Lot(UNNAMED_LOT, unnamed, Turns.fresh(unnamed, lanes))  # nobody has opened it: the name is free
     lots = Lots(
         known=known,
         stretches=[before],
@@ -217,7 +217,7 @@ def close_lot(lots: Lots, track: TrackState, name: str, start: Start | tuple[int
     if start is Start.AT_ONCE:
         if (lots.first_cup[-1] >= next_cup).all():
             _withdraw(lots)
-            return [_event(EventKind.LOT_CLOSED, f'lot "{name}" is withdrawn', track, {"name": name})]
+            return [_event(EventKind.LOT_CLOSED, f'lot "{name}" is withdrawn', track, {"name": name, "withdrawn": 1})]
         lots.first_cup = np.where(lots.first_cup < next_cup, lots.first_cup, NOT_BEGUN)
     wanted = _wanted(name, start, next_cup, _known_last(lots.first_cup), lots)
     _append(lots, _no_lot(), next_cup)
