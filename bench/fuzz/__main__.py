@@ -15,7 +15,9 @@ from bench.fuzz.workers import hunted
 
 def told(found: Sequence[Findings], seed: int, out: Path) -> bool:
     """Print a line per target, keep the inputs that broke one. True: nothing broke."""
-    print(f"{'':20} {'inputs':>11} {'per s':>8} {'slowest ms':>11} {'growth MB':>10} {'kept':>6} {'lines':>6} {'broken':>7}")
+    print(
+        f"{'':20} {'inputs':>11} {'per s':>8} {'slowest ms':>11} {'growth MB':>10} {'kept':>6} {'lines':>6} {'broken':>7}"
+    )
     for one in found:
         rate = one.inputs / one.seconds if one.seconds else 0.0
         print(

@@ -10,7 +10,10 @@ from bench.fuzz.hunt import Target
 from bench.fuzz.mutation import spoilt_bytes, spoilt_text
 from grader.errors import BadArtefact, BadFile, BadRecording, BadSettings, BoardLost, JournalError
 
-_PARTS = ("recording.toml", *(f"{table}.csv" for table in ("frames", "weights", "spectra", "index", "outcomes", "truth")))
+_PARTS = (
+    "recording.toml",
+    *(f"{table}.csv" for table in ("frames", "weights", "spectra", "index", "outcomes", "truth")),
+)
 
 TARGETS = {
     target.name: target

@@ -236,7 +236,7 @@ def test_pulses_beyond_32_bits_come_back_whole(talk, command):
 
 def test_a_board_of_another_version_is_not_talked_to(talk):
     talk.session.begin(9, talk.now)
-    talk.session.receive(wire.Packer().pack(wire.Boot(1, wire.VERSION + 1, 9)), talk.now)
+    talk.session.receive(wire.Packer(4).pack(wire.Boot(wire.VERSION + 1, 9, 1)), talk.now)
     with pytest.raises(BoardLost, match="firmware"):
         talk.session.status()
 
