@@ -1,0 +1,129 @@
+"""A station that was stopped in any way finds in its journal where it goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from test_journal import RUN, a_fruit, an_outcome
+
+from grader.domain.decisions import Result
+from grader.domain.events import Event, EventKind
+from grader.station.unreported import not_known
+from grader.storage.journal import open_journal, read_fruit, read_outcomes
+from grader.storage.resume import read_lots, where_to_go_on
+
+
+def opened(name: str, **values: str) -> Event:
+    return Event(kind=EventKind.LOT_OPENED, text=f"lot {name}", values={"name": name, **values})
+
+
+def began(name: str, lane: int, cup: int) -> Event:
+    return Event(kind=EventKind.LOT_BEGAN, text="", lane=lane, cup=cup, values={"name": name})
+
+
+def closed(name: str) -> Event:
+    return Event(kind=EventKind.LOT_CLOSED, text="", values={"name": name})
+
+
+def test_where_there_is_no_journal_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    assert where_to_go_on(tmp_path / "journal.sqlite") is None
+
+
+def test_lots_are_what_their_events_say_and_the_last_that_is_not_closed_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = open_journal(path, RUN, wall_s=lambda: 5000.0)
+    journal.commit(
+        [], [], [opened("A", grower="Li", variety="Fuji", sheet="market", sheet_sha256="ab"), began("A", 0, 0)]
+    )
+    journal.commit([], [], [began("A", 1, 2), closed("A"), opened("B"), began("B", 0, 480), began("unknown", 0, 9)])
+    journal.close()
+    first, second = read_lots(path)
+    assert (first.name, first.grower, first.variety, first.sheet, first.sheet_sha256) == (
+        "A",
+        "Li",
+        "Fuji",
+        "market",
+        "ab",
+    )
+    assert (first.first_cup, first.closed, first.opened_wall_s) == ({0: 0, 1: 2}, True, 5000.0)
+    assert (second.first_cup, second.closed) == ({0: 480}, False)
+    resume = where_to_go_on(path)
+    assert resume is not None
+    assert (resume.lots, resume.open_lot) == ((first, second), second)
+
+
+def test_a_name_that_is_used_again_is_another_lot(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = open_journal(path, RUN)
+    journal.commit([], [], [opened("A"), began("A", 0, 0), closed("A"), opened("A"), began("A", 0, 500)])
+    journal.close()
+    assert [(lot.first_cup, lot.closed) for lot in read_lots(path)] == [({0: 0}, True), ({0: 500}, False)]
+
+
+@pytest.mark.parametrize("ends", [[], [EventKind.RUN_ENDED], [EventKind.RUN_ENDED, EventKind.RUN_STARTED]])
+def test_a_run_that_ended_by_order_is_told_from_one_that_was_cut_off(tmp_path: Path, ends: list[EventKind]) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = open_journal(path, RUN)
+    journal.commit([], [], [Event(kind=kind, text="") for kind in (EventKind.RUN_STARTED, *ends)])
+    journal.close()
+    resume = where_to_go_on(path)
+    assert resume is not None
+    assert resume.ended == (ends == [EventKind.RUN_ENDED])
+
+
+def test_every_fruit_that_had_a_gate_has_one_outcome_after_the_station_went_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = open_journal(path, RUN)
+    journal.commit([a_fruit(0, cup) for cup in range(4)], [an_outcome(0, 0), an_outcome(0, 1, Result.LATE)])
+    journal.commit([a_fruit(1, 7, outlet=0), a_fruit(1, 8, gate_outcome="late")], [])
+    journal.close()  # as it lies after a kill: two fruit with gates of which nothing is known
+
+    resume = where_to_go_on(path)
+    assert resume is not None
+    assert resume.unreported == ((0, 2, 3), (0, 3, 3))
+    assert resume.last_serials == {0: 3, 1: 8}
+
+    again = open_journal(path, RUN)
+    again.commit([], not_known(RUN.installation, resume.unreported))
+    again.close()
+    assert [record.gate_outcome for record in read_fruit(path)] == ["fired", "late", "unknown", "unknown", "", "late"]
+    outcomes = [(found.lane, found.cup) for found in read_outcomes(path)]
+    assert sorted(outcomes) == [(0, 0), (0, 1), (0, 2), (0, 3)]
+    after = where_to_go_on(path)
+    assert after is not None
+    assert after.unreported == ()
+
+
+def test_when_it_was_last_alive_is_when_anything_was_last_written(tmp_path: Path) -> None:
+    path, now = tmp_path / "journal.sqlite", RUN.started_wall_s
+
+    def alive() -> float:
+        resume = where_to_go_on(path)
+        assert resume is not None
+        return resume.last_alive_wall_s
+
+    journal = open_journal(path, RUN, wall_s=lambda: now)
+    assert alive() == RUN.started_wall_s
+    for use in (
+        lambda: journal.commit([a_fruit(0, 1)], []),
+        lambda: journal.commit([], [], [opened("A")]),
+        lambda: journal.remember("scale", 1),
+    ):
+        now += 10
+        use()
+        assert alive() == now
+    journal.close()
+
+
+def test_a_journal_of_the_first_version_can_be_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    db = sqlite3.connect(path)
+    db.executescript((Path(__file__).parent / "journal_v1.sql").read_text())
+    db.close()
+    resume = where_to_go_on(path)
+    assert resume is not None
+    assert (resume.last_serials, resume.lots, resume.ended) == ({0: 2, 1: 7}, (), False)
+    assert resume.unreported == ((0, 2, 3),)
+    assert resume.last_alive_wall_s == RUN.started_wall_s
