@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome
+from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome, PlantOutputs, Rephased
 from grader.domain.frames import Frame, Readings
 from grader.units import Pulse
 
@@ -34,6 +34,11 @@ class Camera(Protocol):
 class Sensors(Protocol):
     """Scales and spectrometers of all lanes."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether their connection has ended: nothing more will come."""
+        ...
+
     def readings(self) -> Readings:
         """Everything since the last call, oldest first. Never blocks."""
         ...
@@ -44,10 +49,14 @@ class Sensors(Protocol):
 
 
 class Encoder(Protocol):
-    """Where the belt is."""
+    """Where the belt is. Its pulses never run back, and no cup's serial comes twice."""
 
     def pulse(self) -> Pulse:
-        """The encoder's count now, by the latest report and the belt's speed."""
+        """Where the belt is now, by the latest report and its speed."""
+        ...
+
+    def rephasings(self) -> list[Rephased]:
+        """Since the last call, oldest first: where the belt turned out to be elsewhere. Never blocks."""
         ...
 
 
@@ -64,6 +73,10 @@ class GateBoard(Protocol):
 
     def status(self) -> BoardStatus:
         """The latest heartbeat. Raises BoardLost when it is overdue."""
+        ...
+
+    def show(self, outputs: PlantOutputs) -> None:
+        """What the plant is to be shown from now on, until the station is silent. Safe at any time."""
         ...
 
     def close_all(self) -> None:

@@ -24,10 +24,9 @@ from typing import Any
 
 import msgspec
 
-from grader.domain.decisions import FruitRecord, GateOutcome, Result
+from grader.domain.decisions import FruitRecord, GateOutcome
 from grader.domain.events import Event, EventKind
 from grader.domain.fruit import QUANTITIES
-from grader.domain.installation import Installation
 from grader.errors import JournalError
 from grader.storage.checkpoints import MOST_LOG_PAGES, Checkpoints
 from grader.storage.journal_file import (
@@ -181,19 +180,7 @@ def read_outcomes(path: Path) -> list[GateOutcome]:
     """Everything that gates did, oldest first. Raises JournalError."""
     with reading(path) as db:
         found = db.execute(f"SELECT {', '.join(_OUTCOME_COLUMNS)} FROM outcome ORDER BY id")
-        return [
-            GateOutcome(
-                lane=lane,
-                cup=cup,
-                outlet=outlet,
-                open_pulse=Pulse(open_pulse),
-                close_pulse=Pulse(close_pulse),
-                fired_pulse=None if fired_pulse is None else Pulse(fired_pulse),
-                result=Result(result),
-                reason=reason,
-            )
-            for lane, cup, outlet, open_pulse, close_pulse, fired_pulse, result, reason in found
-        ]
+        return [msgspec.convert(dict(zip(_OUTCOME_COLUMNS, row, strict=True)), GateOutcome) for row in found]
 
 
 class WrittenEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,11 +245,14 @@ def read_runs(path: Path) -> dict[int, RunInfo]:
     with reading(path) as db:
         found = db.execute("SELECT id, started_wall_s, versions, hashes, installation FROM run ORDER BY id")
         return {
-            run_id: RunInfo(
-                started_wall_s=started_wall_s,
-                versions=msgspec.json.decode(versions, type=dict[str, str]),
-                hashes=msgspec.json.decode(hashes, type=dict[str, str]),
-                installation=msgspec.json.decode(installation, type=Installation),
+            run_id: msgspec.convert(
+                {
+                    "started_wall_s": started_wall_s,
+                    "versions": msgspec.json.decode(versions),
+                    "hashes": msgspec.json.decode(hashes),
+                    "installation": msgspec.json.decode(installation),
+                },
+                RunInfo,
             )
             for run_id, started_wall_s, versions, hashes, installation in found
         }
@@ -299,16 +289,9 @@ def _event_row(run_id: int, wall_s: float, event: Event) -> list[Any]:
 
 
 def _record(row: Sequence[Any]) -> FruitRecord:
-    lane, cup, lot, grade, size, outlet, reasons, flags, known_at_commit, latest, *values = row
-    return FruitRecord(
-        lane=lane,
-        cup=cup,
-        lot=lot,
-        values=dict(zip(QUANTITIES, values, strict=True)),
-        grade=grade,
-        size=size,
-        outlet=outlet,
-        reasons=msgspec.json.decode(reasons, type=tuple[str, ...]),
-        flags=flags,
-        gate_outcome=latest or known_at_commit,
-    )
+    decision = dict(zip(_DECISION_COLUMNS, row, strict=False))
+    latest, *values = row[len(_DECISION_COLUMNS) :]
+    decision["values"] = dict(zip(QUANTITIES, values, strict=True))
+    decision["reasons"] = msgspec.json.decode(decision["reasons"])
+    decision["gate_outcome"] = latest or decision["gate_outcome"]
+    return msgspec.convert(decision, FruitRecord)

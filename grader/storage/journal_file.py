@@ -192,12 +192,12 @@ def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 @contextmanager
 def in_words(path: Path, what: str) -> Iterator[None]:
-    """SQLite's errors, and values that do not fit a column, as the house's own."""
+    """SQLite's errors, and values that do not fit a column or that no column held, as the house's own."""
     try:
         yield
     except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
         code = getattr(error, "sqlite_errorcode", None)  # extended: the lowest byte is the kind
         kind = JournalStalled if code is not None and code & 0xFF in _STALLED else JournalError
         raise kind(f"{path}: the journal cannot be {what}: {error}; check the disk and the file") from error
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise JournalError(f"{path}: the journal holds something impossible: {error}") from error

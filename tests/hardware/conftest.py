@@ -73,7 +73,8 @@ class Talk:
         self.board.receive(self.to_board(data))
 
     def submit(self, *commands: GateCommand) -> None:
-        self.say(self.session.submit(commands, self.now))
+        """In pulses of the belt, whatever the board counts."""
+        self.say(self.session.submit(commands, self.now, -self.board.count_at(Pulse(0))))
 
     def run_ms(self, duration_ms: float, step_ms: float = 1.0) -> None:
         end = self.ms + duration_ms
@@ -116,7 +117,10 @@ class BoardOnPty:
         self._thread.start()
 
     def pulse(self) -> int:
-        return (self._clock.now() - self._began) * PULSES_PER_S // 1_000_000_000
+        return self._pulse_at(self._clock.now())
+
+    def _pulse_at(self, now: HostNs) -> int:
+        return (now - self._began) * PULSES_PER_S // 1_000_000_000
 
     def _serve(self) -> None:
         while True:
@@ -124,8 +128,8 @@ class BoardOnPty:
             if self._wake in readable:
                 return
             with self.lock:
-                tick = BoardTick((self._clock.now() - self._began) // 1000)
-                pulse = Pulse(self.pulse())
+                now = self._clock.now()
+                tick, pulse = BoardTick((now - self._began) // 1000), Pulse(self._pulse_at(now))
                 said = self.board.advance(pulse, tick)
                 self.board.receive(self._garble(self._port.read(), True))
                 said += self.board.advance(pulse, tick)

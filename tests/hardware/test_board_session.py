@@ -236,7 +236,7 @@ def test_pulses_beyond_32_bits_come_back_whole(talk, command):
 
 def test_a_board_of_another_version_is_not_talked_to(talk):
     talk.session.begin(9, talk.now)
-    talk.session.receive(wire.Packer().pack(wire.Boot(1, wire.VERSION + 1, 9)), talk.now)
+    talk.session.receive(wire.Packer(4).pack(wire.Boot(wire.VERSION + 1, 9, 1)), talk.now)
     with pytest.raises(BoardLost, match="firmware"):
         talk.session.status()
 
@@ -247,3 +247,14 @@ def test_no_answer_at_all_ends_the_handshake_with_words(talk):
     talk.run_ms(2500, step_ms=10)
     with pytest.raises(BoardLost, match="powered"):
         talk.session.status()
+
+
+@pytest.mark.parametrize(("newest", "oldest"), [(2**32 - 1, 0), (2**32 - 1, 2**32 - 1), (5, 2**32 - 1)])
+def test_no_claim_of_a_board_makes_the_station_miss_more_reports_than_a_board_keeps(talk, newest, oldest):
+    talk.connect()
+    status = talk.session.status()
+    claim = wire.Status(status.boot_id, status.config_crc, status.pulse, 0, 0, 1, newest, oldest, 0)
+    talk.session.receive(wire.Packer().pack(claim), talk.now)
+    wanted = [m for m in wire.Decoder().feed(talk.session.due(talk.now)) if isinstance(m, wire.Resend)]
+    assert all(one.last - one.first < wire.REPORTS_KEPT for one in wanted)
+    assert talk.session.counters.lost_reports <= newest

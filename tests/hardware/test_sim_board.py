@@ -84,41 +84,46 @@ def test_a_gate_closed_before_it_was_open_was_never_open():
     assert (movement.opened, movement.closing, movement.closed) == (None, 30, 60)
 
 
-def test_the_camera_is_fired_at_every_multiple_only_while_configured_and_running(config):
-    board, packer = SimulatedBoard(), wire.Packer()
+def test_the_camera_is_fired_at_every_multiple_once_configured_whether_the_belt_is_said_to_run_or_coasts(config):
+    board, packer = SimulatedBoard(), wire.Packer(1)
     board.advance(Pulse(500), BoardTick(1000))
     assert board.fired_triggers() == []
     board.receive(packer.pack(config))
     board.advance(Pulse(500), BoardTick(2000))
-    board.advance(Pulse(600), BoardTick(3000))
+    board.advance(Pulse(600), BoardTick(80_000))
     assert [(t.number, t.pulse) for t in board.fired_triggers()] == [(0, 528), (1, 576)]
     board.belt_running = False
-    board.advance(Pulse(700), BoardTick(4000))
-    assert board.fired_triggers() == []
+    board.advance(Pulse(630), BoardTick(120_000))
+    board.advance(Pulse(622), BoardTick(130_000))  # it settles back
+    board.belt_running = True
+    board.advance(Pulse(700), BoardTick(200_000))
+    assert [(t.number, t.pulse) for t in board.fired_triggers()] == [(2, 624), (3, 672)]
 
 
 def test_the_same_reset_twice_is_one_and_a_new_one_is_a_new_boot(config):
-    board, packer, decoder = SimulatedBoard(boot_id=5), wire.Packer(), wire.Decoder()
+    board, decoder = SimulatedBoard(boot_id=5), wire.Decoder()
 
-    def said_after(message: wire.Message) -> list[wire.Message]:
-        board.receive(packer.pack(message))
+    def said_after(talk: int, message: wire.Message) -> list[wire.Said]:
+        board.receive(wire.Packer(talk).pack(message))
         return decoder.feed(board.advance(Pulse(0), BoardTick(0)))
 
-    said_after(wire.Reset(1))
-    assert said_after(wire.Reset(1)) == [wire.Boot(6, wire.VERSION, 1)]
-    assert said_after(config)[-1].config_crc == config.crc
-    assert said_after(wire.Reset(2)) == [wire.Boot(7, wire.VERSION, 2)]
+    said_after(1, wire.Reset())
+    assert said_after(1, wire.Reset()) == [(6, wire.Boot(wire.VERSION, 1, 5))]
+    assert said_after(6, config)[0] == (6, wire.Configured(config.crc))
+    assert said_after(2, wire.Reset()) == [(7, wire.Boot(wire.VERSION, 2, 5))]
 
 
-def test_no_command_is_taken_before_the_configuration_nor_of_another_one(config):
-    board, packer, decoder = SimulatedBoard(), wire.Packer(), wire.Decoder()
+def test_no_command_is_taken_before_the_configuration_nor_of_another_talk(config):
+    board, decoder = SimulatedBoard(boot_id=3), wire.Decoder()
 
-    def answer(tag: int, number: int) -> int:
-        board.receive(packer.pack(wire.Command(number, tag, 0, 1, 1000, 1096, 0)))
+    def answers(talk: int, number: int) -> list[int]:
+        board.receive(wire.Packer(talk).pack(wire.Command(number, 0, 1, 1000, 1096, 0)))
         said = decoder.feed(board.advance(Pulse(0), BoardTick(0)))
-        return next(message.answer for message in said if isinstance(message, wire.Answered))
+        return [one.message.answer for one in said if isinstance(one.message, wire.Answered)]
 
-    assert answer(config.crc & 0xFFFF, 1) == wire.Answer.NOT_CONFIGURED
-    board.receive(packer.pack(config))
-    assert answer((config.crc + 1) & 0xFFFF, 2) == wire.Answer.OTHER_CONFIG
-    assert answer(config.crc & 0xFFFF, 3) == wire.Answer.ACCEPTED
+    assert answers(3, 1) == [wire.Answer.NOT_CONFIGURED]
+    board.receive(wire.Packer(2).pack(config))
+    assert answers(3, 2) == [wire.Answer.NOT_CONFIGURED]
+    board.receive(wire.Packer(3).pack(config))
+    assert answers(2, 3) == []
+    assert answers(3, 3) == [wire.Answer.ACCEPTED]
