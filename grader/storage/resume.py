@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from grader.domain.events import Event, EventKind
+from grader.domain.installation import Installation
+from grader.domain.lots import NO_LOT, LotRecord
 from grader.storage.journal import events_in, last_serials
 from grader.storage.journal_file import in_words, reading, version_of
 
 _OF_LOTS = (EventKind.LOT_OPENED, EventKind.LOT_BEGAN, EventKind.LOT_CLOSED)
-
-
-class WrittenLot(msgspec.Struct, frozen=True, kw_only=True):
-    """A lot as its events tell it. opened_wall_s: seconds since 1970. first_cup: by lane, where it has begun."""
-
-    name: str
-    grower: str = ""
-    variety: str = ""
-    sheet: str = ""
-    sheet_sha256: str = ""
-    opened_wall_s: float = 0.0
-    first_cup: dict[int, int] = {}
-    closed: bool = False
 
 
 class Unreported(NamedTuple):
@@ -39,21 +29,21 @@ class Unreported(NamedTuple):
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """Where a journal stopped.
 
-    last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: oldest first. unreported:
-    by lane and cup. last_alive_wall_s: seconds since 1970, the last that was written. ended: by order, so that nothing
-    is left to be found out.
+    last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: every stretch of the belt,
+    oldest first. unreported: by lane and cup. last_alive_wall_s: when anything was last written, seconds since 1970.
+    ended: by order, and not by a kill or a power cut.
     """
 
     last_serials: dict[int, int]
-    lots: tuple[WrittenLot, ...]
+    lots: tuple[LotRecord, ...]
     unreported: tuple[Unreported, ...]
     last_alive_wall_s: float
     ended: bool
 
     @property
-    def open_lot(self) -> WrittenLot | None:
-        """The lot that fruit belong to when the station goes on."""
-        return next((lot for lot in reversed(self.lots) if not lot.closed), None)
+    def open_lot(self) -> LotRecord | None:
+        """The lot that fruit belong to when the station goes on; None where none was opened, or the last is closed."""
+        return self.lots[-1] if self.lots and self.lots[-1].name != NO_LOT else None
 
 
 def where_to_go_on(path: Path) -> Resume | None:
@@ -73,47 +63,72 @@ def where_to_go_on(path: Path) -> Resume | None:
         )
 
 
-def read_lots(path: Path) -> tuple[WrittenLot, ...]:
-    """Every lot that was opened, oldest first. Raises JournalError."""
+def read_lots(path: Path) -> tuple[LotRecord, ...]:
+    """Every stretch of the belt that was opened, or that came after a lot was closed, oldest first.
+
+    It says what `grader.station.lots.lot_records` said when the last event was written. Raises JournalError.
+    """
     with reading(path) as db:
         return _lots(db, path)
 
 
-def _lots(db: sqlite3.Connection, path: Path) -> tuple[WrittenLot, ...]:
-    lots: list[WrittenLot] = []
+def _lots(db: sqlite3.Connection, path: Path) -> tuple[LotRecord, ...]:
+    stretches: list[_Stretch] = []
     for written in events_in(db, path, _OF_LOTS):
-        event = written.event
-        name = str(event.values.get("name", ""))
-        if event.kind is EventKind.LOT_OPENED:
-            lots.append(_opened(event, name, written.wall_s))
-            continue
-        place = next((n for n in reversed(range(len(lots))) if lots[n].name == name), None)
-        if place is not None:
-            lots[place] = _with(lots[place], event)
-    return tuple(lots)
+        _go_on(stretches, written.event)
+    installations = db.execute("SELECT installation FROM run").fetchall()
+    lanes = max((msgspec.json.decode(told, type=Installation).line.lanes for (told,) in installations), default=0)
+    return tuple(_record(stretch, stretches[after:], lanes) for after, stretch in enumerate(stretches, start=1))
 
 
-def _opened(event: Event, name: str, wall_s: float) -> WrittenLot:
-    def said(key: str) -> str:
-        return str(event.values.get(key, ""))
+@dataclass
+class _Stretch:
+    """name, grower, variety, sheet, sheet_sha256 as they were ordered; first_cup by lane."""
 
-    return WrittenLot(
-        name=name,
-        grower=said("grower"),
-        variety=said("variety"),
-        sheet=said("sheet"),
-        sheet_sha256=said("sheet_sha256"),
-        opened_wall_s=wall_s,
+    said: dict[str, str]
+    first_cup: dict[int, int] = field(default_factory=dict)
+
+
+def _go_on(stretches: list[_Stretch], event: Event) -> None:
+    """What an event makes of the stretches. An event that fits none of them changes nothing."""
+    said = {key: str(event.values.get(key, "")) for key in ("name", "grower", "variety", "sheet", "sheet_sha256")}
+    if event.kind is EventKind.LOT_OPENED:
+        stretches.append(_Stretch(said))
+    elif event.kind is EventKind.LOT_BEGAN:
+        _begin(stretches, event)
+    elif stretches and stretches[-1].said["name"] == said["name"]:
+        if "withdrawn" in event.values:
+            stretches.pop()
+        else:
+            stretches.append(_Stretch({**dict.fromkeys(said, ""), "name": NO_LOT}))
+
+
+def _begin(stretches: list[_Stretch], event: Event) -> None:
+    number, lane, cup = event.values.get("stretch"), event.lane, event.cup
+    if not isinstance(number, int) or not 0 < number <= len(stretches) or lane is None or cup is None:
+        return
+    stretch = stretches[number - 1]
+    stretch.first_cup[lane] = cup
+    if stretch.said["name"] == NO_LOT:  # closed at once: what was to begin later does not begin there any more
+        for before in stretches[: number - 1]:
+            if before.first_cup.get(lane, cup - 1) >= cup:
+                del before.first_cup[lane]
+
+
+def _record(stretch: _Stretch, later: list[_Stretch], lanes: int) -> LotRecord:
+    def closed_cup(lane: int) -> int | None:
+        return min((other.first_cup[lane] for other in later if lane in other.first_cup), default=None)
+
+    said = stretch.said
+    return LotRecord(
+        name=said["name"],
+        grower=said["grower"],
+        variety=said["variety"],
+        sheet=said["sheet"],
+        sheet_sha256=said["sheet_sha256"],
+        first_cup=tuple(stretch.first_cup.get(lane) for lane in range(lanes)),
+        closed_cup=tuple(closed_cup(lane) for lane in range(lanes)),
     )
-
-
-def _with(lot: WrittenLot, event: Event) -> WrittenLot:
-    """The lot after it began in a lane, or was closed."""
-    if event.kind is EventKind.LOT_CLOSED:
-        return msgspec.structs.replace(lot, closed=True)
-    if event.lane is None or event.cup is None:
-        return lot
-    return msgspec.structs.replace(lot, first_cup={**lot.first_cup, event.lane: event.cup})
 
 
 def _unreported(db: sqlite3.Connection) -> tuple[Unreported, ...]:

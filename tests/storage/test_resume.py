@@ -12,54 +12,35 @@ from grader.domain.decisions import Result
 from grader.domain.events import Event, EventKind
 from grader.station.unreported import not_known
 from grader.storage.journal import open_journal, read_fruit, read_outcomes
-from grader.storage.resume import read_lots, where_to_go_on
+from grader.storage.resume import where_to_go_on
 
-
-def opened(name: str, **values: str) -> Event:
-    return Event(kind=EventKind.LOT_OPENED, text=f"lot {name}", values={"name": name, **values})
-
-
-def began(name: str, lane: int, cup: int) -> Event:
-    return Event(kind=EventKind.LOT_BEGAN, text="", lane=lane, cup=cup, values={"name": name})
-
-
-def closed(name: str) -> Event:
-    return Event(kind=EventKind.LOT_CLOSED, text="", values={"name": name})
+A, B = (Event(kind=EventKind.LOT_OPENED, text="", values={"name": name}) for name in "AB")
 
 
 def test_where_there_is_no_journal_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     assert where_to_go_on(tmp_path / "journal.sqlite") is None
 
 
-def test_lots_are_what_their_events_say_and_the_last_that_is_not_closed_is_open(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
-    journal = open_journal(path, RUN, wall_s=lambda: 5000.0)
-    journal.commit(
-        [], [], [opened("A", grower="Li", variety="Fuji", sheet="market", sheet_sha256="ab"), began("A", 0, 0)]
-    )
-    journal.commit([], [], [began("A", 1, 2), closed("A"), opened("B"), began("B", 0, 480), began("unknown", 0, 9)])
-    journal.close()
-    first, second = read_lots(path)
-    assert (first.name, first.grower, first.variety, first.sheet, first.sheet_sha256) == (
-        "A",
-        "Li",
-        "Fuji",
-        "market",
-        "ab",
-    )
-    assert (first.first_cup, first.closed, first.opened_wall_s) == ({0: 0, 1: 2}, True, 5000.0)
-    assert (second.first_cup, second.closed) == ({0: 480}, False)
-    resume = where_to_go_on(path)
-    assert resume is not None
-    assert (resume.lots, resume.open_lot) == ((first, second), second)
-
-
-def test_a_name_that_is_used_again_is_another_lot(tmp_path: Path) -> None:
+def test_the_lot_that_was_last_opened_and_not_closed_is_open(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     journal = open_journal(path, RUN)
-    journal.commit([], [], [opened("A"), began("A", 0, 0), closed("A"), opened("A"), began("A", 0, 500)])
+
+    def open_after(*events: Event) -> str | None:
+        journal.commit([], [], events)
+        resume = where_to_go_on(path)
+        assert resume is not None
+        return None if resume.open_lot is None else resume.open_lot.name
+
+    def closed(name: str, **values: int) -> Event:
+        return Event(kind=EventKind.LOT_CLOSED, text="", values={"name": name, **values})
+
+    assert open_after() is None
+    assert open_after(A) == "A"
+    assert open_after(closed("A")) is None
+    assert open_after(B) == "B"
+    assert open_after(closed("A")) == "B", "it was followed by another"
+    assert open_after(A, closed("A", withdrawn=1)) == "B"
     journal.close()
-    assert [(lot.first_cup, lot.closed) for lot in read_lots(path)] == [({0: 0}, True), ({0: 500}, False)]
 
 
 @pytest.mark.parametrize("ends", [[], [EventKind.RUN_ENDED], [EventKind.RUN_ENDED, EventKind.RUN_STARTED]])
@@ -108,7 +89,7 @@ def test_when_it_was_last_alive_is_when_anything_was_last_written(tmp_path: Path
     assert alive() == RUN.started_wall_s
     for use in (
         lambda: journal.commit([a_fruit(0, 1)], []),
-        lambda: journal.commit([], [], [opened("A")]),
+        lambda: journal.commit([], [], [A]),
         lambda: journal.remember("scale", 1),
     ):
         now += 10
