@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from a_writer import FRUIT, commit_batch
-from test_journal import RUN, start_writer
+from test_journal import RUN, a_fruit, start_writer
 from test_power_cut import batches_in, go_on_with, log_of
 
 from grader.errors import JournalError
@@ -70,6 +70,23 @@ def test_a_copy_made_while_a_station_writes_is_one_moment(path: Path) -> None:
             assert fruit % FRUIT == 0
         writer.kill()
     assert len(read_fruit(path)) > fruit
+
+
+def test_a_copy_ends_although_something_is_written_between_all_of_its_pieces(
+    journal: SqliteJournal, path: Path, tmp_path: Path
+) -> None:
+    journal.commit([a_fruit(1, cup) for cup in range(15_000)], [])
+    shares: list[float] = []
+
+    def meanwhile(share: float) -> None:
+        shares.append(share)
+        assert len(shares) < 100, "it begins again and again"
+        commit_batch(journal, 39 + len(shares))
+
+    assert back_up(path, tmp_path / "copy.sqlite", meanwhile) == 15_000 + 40 * FRUIT
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert len(read_fruit(path)) == 15_000 + FRUIT * (40 + len(shares))
 
 
 def test_an_earlier_backup_is_replaced_and_nothing_else_is(journal: SqliteJournal, path: Path, tmp_path: Path) -> None:
