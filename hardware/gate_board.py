@@ -170,6 +170,10 @@ class SerialGateBoard:
         """What the link had to repair so far."""
         return self._session.counters
 
+    @property
+    def packets_damaged(self) -> int:
+        return self._session.counters.crc_errors
+
     def round_trips_ns(self) -> list[int]:
         """From submit to the board's answer, for each command answered since the last call (the latest 4096)."""
         with self._changed:

@@ -40,7 +40,7 @@ _WITHOUT = {
     ),
     FindingKind.NOT_SEEN: ("not_seen", "few_views"),
 }
-"""The flags that say that a fruit had to do without something. One fruit may have several: the largest count is told."""
+"""The flags that say that a fruit had to do without something. One may have several: the largest count is told."""
 
 
 def findings(then: Snapshot, now: Snapshot, limits: HealthLimits) -> tuple[Finding, ...]:

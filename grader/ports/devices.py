@@ -63,6 +63,19 @@ class Encoder(Protocol):
 class GateBoard(Protocol):
     """Opens gates at encoder pulses, on its own counter. Closed is the safe state."""
 
+    @property
+    def packets_damaged(self) -> int:
+        """Messages of the board that did not come whole, so far."""
+        ...
+
+    def connect(self) -> None:
+        """Begin afresh, with everything of before void: after it was lost, or after a fault. Raises BoardLost."""
+        ...
+
+    def round_trips_ns(self) -> list[int]:
+        """From a command to the board's answer, of each answered since the last call. Never blocks."""
+        ...
+
     def submit(self, commands: Sequence[GateCommand]) -> None:
         """Hand commands over. What becomes of each comes back in `outcomes`. Raises BoardLost."""
         ...

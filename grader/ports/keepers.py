@@ -21,6 +21,10 @@ class Journal(Protocol):
         """
         ...
 
+    def remember(self, name: str, value: object) -> None:
+        """Keep a small thing to go on with after a restart, in place of what had this name. Raises JournalError."""
+        ...
+
     def close(self) -> None:
         """Idempotent."""
         ...

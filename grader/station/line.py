@@ -132,9 +132,7 @@ class Step(NamedTuple):
         self.events.extend(later.events)
 
 
-def new_line(
-    settings: LineSettings, lots: Lots | None = None, scale_memory: ScaleMemory | None = None
-) -> LineState:
+def new_line(settings: LineSettings, lots: Lots | None = None, scale_memory: ScaleMemory | None = None) -> LineState:
     """An empty belt. lots: that were there before (`lots_from`), else those of the installation. scale_memory: the
     scale as an earlier run left it (`memory_of`), else it is new.
 

@@ -112,7 +112,7 @@ def lots_from(
                 grower=record.grower,
                 variety=record.variety,
             )
-    before = known.setdefault(UNNAMED_LOT, Lot(UNNAMED_LOT, unnamed, Turns.fresh(unnamed, lanes)))
+    before = Lot(UNNAMED_LOT, unnamed, Turns.fresh(unnamed, lanes))  # nobody has opened it: the name is free
     lots = Lots(
         known=known,
         stretches=[before],

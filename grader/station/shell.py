@@ -23,7 +23,7 @@ from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
 from grader.domain.snapshot import Snapshot, State
-from grader.errors import BoardLost, DeviceError, GraderError
+from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
 from grader.station.backlog import Decided
 from grader.station.dispatch import Dispatcher
@@ -33,13 +33,18 @@ from grader.station.line import LineSettings, LineState, Step, new_line, step
 from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, open_lot
 from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
-from grader.units import NS_PER_MS, HostNs, Pulse, pulses_from_mm
+from grader.tracking.scale import ScaleMemory, memory_of
+from grader.units import NS_PER_MS, NS_PER_S, HostNs, Pulse, pulses_from_mm
 
 BATCH_S = 0.010
 """Decisions wait so long for company before they are committed together."""
 FRAME_WAIT_S = 0.05
 ORDER_S = 10.0
 """An order is carried out within this: a reset takes the longest."""
+REMEMBER_S = 60.0
+"""So often is written down what the scale has learnt."""
+SCALE = "scale"
+"""The name of that in the journal."""
 MOST_WAITING = 4096
 """Steps whose decisions the keeper may be behind, while a disk holds it up: two minutes at 30 frames/s. Beyond that the
 line faults rather than forgets."""
@@ -61,12 +66,14 @@ class Station:
         journal: Journal,
         clock: Clock,
         lots: Lots | None = None,
+        scale_memory: ScaleMemory | None = None,
         limits: HealthLimits = HealthLimits(),
     ) -> None:
-        """lots: that the station goes on with; else those of the installation."""
+        """lots, scale_memory: that the station goes on with; else the lots of the installation, and a new scale."""
         self._settings, self._clock = settings, clock
         self._camera, self._sensors, self._board, self._encoder = camera, sensors, board, encoder
-        self._line = new_line(settings, lots)
+        self._line = new_line(settings, lots, scale_memory)
+        self._journal = journal
         self._ledger = Ledger(settings.installation.line.lanes)
         self._dispatcher = Dispatcher(
             journal, board, encoder, self._ledger, clock, settings.installation.gates.lead_pulses
@@ -74,6 +81,8 @@ class Station:
         self._watch = Watch(limits)
         self._waiting: queue.Queue[Decided] = queue.Queue(MOST_WAITING)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._memories: queue.SimpleQueue[tuple[str, object, Future[None]]] = queue.SimpleQueue()
+        self._remembered_at = clock.now()
         self._stop, self._line_done = threading.Event(), threading.Event()
         self._latch = Latch()
         self._threads = [
@@ -93,11 +102,13 @@ class Station:
         """What the line remembers: for reading when it has stopped."""
         return self._line
 
-    def start(self) -> None:
-        """Begin to grade."""
+    def start(self, first_lot: LotOrder | None = None) -> None:
+        """Begin to grade. first_lot: what all fruit from now on are of. Raises GraderError for one that cannot be."""
+        if first_lot is not None:
+            self._take_events(open_lot(self._line.lots, self._line.track, first_lot))
         self._started = self._clock.now()
         self._latch.run()
-        self._note(EventKind.RUN_STARTED, "the station is started")
+        self._note(EventKind.RUN_STARTED, "the station is started", values={"at_pulse": self._encoder.pulse()})
         for thread in self._threads:
             thread.start()
 
@@ -132,6 +143,15 @@ class Station:
         Raises GraderError when the cause is still there; the fault then stays.
         """
         self._ordered(self._reset)
+
+    def remember(self, name: str, value: object) -> None:
+        """Have a small thing written down, to go on with after a restart. Raises GraderError when that cannot be."""
+        done: Future[None] = Future()
+        self._memories.put((name, value, done))
+        try:
+            done.result(ORDER_S)
+        except TimeoutError:
+            raise GraderError("the journal did not take it in time: check the disk") from None
 
     def fault(self, reason: str, *, can_reset: bool = True) -> None:
         """Latch: the first reason stands and the gates close, until a person resets the station.
@@ -195,6 +215,8 @@ class Station:
     def _turn(self) -> None:
         while not self._orders.empty():
             self._orders.get()()
+        if self._clock.now() - self._remembered_at > REMEMBER_S * NS_PER_S:
+            self._keep_scale()
         frame = self._camera.next_frame(FRAME_WAIT_S)
         readings = self._sensors.readings()
         conditions = self._conditions()
@@ -210,6 +232,10 @@ class Station:
             self._camera.release(frame)
         self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)
         self._take(result, frame.t_ns)
+
+    def _keep_scale(self) -> None:
+        self._remembered_at = self._clock.now()
+        self._memories.put((SCALE, memory_of(self._line.track.scale, self._settings.installation), Future()))
 
     def _conditions(self) -> Conditions:
         """What the plant says, as far as the board tells; it faults the station where it must."""
@@ -267,13 +293,26 @@ class Station:
         try:
             while not (self._line_done.is_set() and self._waiting.empty()):
                 self._settle(self._batch())
+                self._remember()
             self._board.close_all()
             self._dispatcher.finish(threading.Event().wait)  # with what closing made of pending commands
+            self._keep_scale()
+            self._remember()
         except GraderError as problem:
             self.fault(str(problem), can_reset=False)
         except Exception as problem:
             self.fault(f"{type(problem).__name__}: {problem}", can_reset=False)
             raise
+
+    def _remember(self) -> None:
+        """Write down what is to be kept."""
+        while not self._memories.empty():
+            name, value, done = self._memories.get()
+            try:
+                self._journal.remember(name, value)
+                done.set_result(None)
+            except JournalError as problem:  # it is no fruit: nothing is lost that the next time does not bring
+                done.set_exception(problem)
 
     def _settle(self, batch: list[Decided]) -> None:
         now = self._clock.now()

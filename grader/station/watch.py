@@ -37,7 +37,7 @@ class Watch:
         come = [_event(EventKind.DEGRADED, after[place], now) for place in after.keys() - before.keys()]
         gone = [_event(EventKind.RECOVERED, before[place], now) for place in before.keys() - after.keys()]
         return msgspec.structs.replace(now, findings=found), [
-            event for event in (*come, *gone) if FindingKind(event.values["finding"]) not in _OF_PLANT
+            event for event in (*come, *gone) if event.values["finding"] not in _OF_PLANT
         ]
 
     def _remember(self, now: Snapshot) -> None:

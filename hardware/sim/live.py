@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,7 +33,7 @@ from hardware.sim.deafness import born_deaf_to_ctrl_c
 from hardware.sim.faults import Fault, Scenario
 from hardware.sim.plant import ALONE_S, LOG, PlantSettings, Prepare, run_plant
 from hardware.sim.referee import Landing
-from hardware.sim.referee_log import REFEREE_LOG, Landed, Opening, RefereeReader
+from hardware.sim.referee_log import Began, Landed, Opening, RefereeReader
 
 HEARD_S = 30.0
 """A line that was started is heard within this."""
@@ -143,7 +143,10 @@ class LiveLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+        if error is not None and self._process is None:
+            self.leave()  # whoever started it may want it back
+        else:
+            self.stop()
 
     def _wait_for_end(self, timeout_s: float) -> None:
         process = self._process
@@ -212,15 +215,26 @@ def is_running(folder: Path) -> bool:
     return is_alive(folder / talk.SOCKET)
 
 
-def read_referee(folder: Path) -> tuple[list[Landing], list[Opening]]:
-    """What truly became of the fruit, and what the gates did. Raises BadFile."""
+class Seen(NamedTuple):
+    """What the referee of a line saw. since_wall_s: when the line began, in seconds since 1970."""
+
+    since_wall_s: float
+    landed: list[Landed]
+    openings: list[Opening]
+
+
+def read_referee(folder: Path) -> Seen:
+    """What truly became of the fruit of the latest line there, and what its gates did. Raises BadFile."""
     reader = RefereeReader(folder)
     try:
         entries = reader.news()
     finally:
         reader.close()
-    landings = [entry.landing for entry in entries if isinstance(entry, Landed)]
-    return landings, [entry for entry in entries if isinstance(entry, Opening)]
+    begins = [place for place, entry in enumerate(entries) if isinstance(entry, Began)]
+    entries = entries[begins[-1] :] if begins else entries
+    since_wall_s = next((entry.wall_s for entry in entries if isinstance(entry, Began)), 0.0)
+    landed = [entry for entry in entries if isinstance(entry, Landed)]
+    return Seen(since_wall_s, landed, [entry for entry in entries if isinstance(entry, Opening)])
 
 
 def start_live_line(
@@ -243,7 +257,6 @@ def start_live_line(
     """
     passing = folder is None
     folder = Path(tempfile.mkdtemp(prefix="line-")) if folder is None else folder
-    (folder / REFEREE_LOG).unlink(missing_ok=True)  # of a line that has ended
     plant = PlantSettings(
         installation=installation,
         cups_per_second=installation.line.cups_per_second if cups_per_second is None else cups_per_second,

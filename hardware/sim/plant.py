@@ -39,7 +39,7 @@ from hardware.sim.loop_camera import LoopCamera, PreparedLine
 from hardware.sim.mischief import Mischief, Parts
 from hardware.sim.pty_port import PtyPort
 from hardware.sim.referee import Referee
-from hardware.sim.referee_log import Landed, Opening, RefereeLog
+from hardware.sim.referee_log import Began, Landed, Opening, RefereeLog
 from hardware.sim.sensor_box import SensorBox
 
 LONGEST_SLEEP_S = 0.005
@@ -184,7 +184,9 @@ class Plant:
         )
         self._mischief = Mischief(self._parts, settings.scenario, installation.gates.outlets)
         self._referee = Referee(self._line, installation.gates, self._is_fruit, self._board.movements)
+        self._board.index_passed(Pulse(0))  # that is where it was left standing
         self._log = RefereeLog(folder)
+        self._log.add([Began(wall_s=clock.wall_s())])
         self._started = clock.now()
         self._belt = Pulse(0)  # up to here everything has been done
         self._last_cup: int | None = None
@@ -235,7 +237,6 @@ class Plant:
             match order:
                 case talk.StartBelt() if self._drive.started is None and not self._is_over:
                     self._drive.run(now)
-                    self._board.index_passed(Pulse(0))
                 case talk.StopFeeding() if self._last_cup is None:
                     self._last_cup = self._last_fed(now)
                 case talk.ChangeSpeed(cups_per_second):
@@ -289,7 +290,8 @@ class Plant:
         landings = self._referee.judge(self._belt)
         self._by_outlet.update(landing.outlet for landing in landings)
         self._struck += sum(landing.struck for landing in landings)
-        self._log.add(Landed(landing=landing, pulse=self._belt) for landing in landings)
+        wall_s = self._clock.wall_s()
+        self._log.add(Landed(landing=landing, pulse=self._belt, wall_s=wall_s) for landing in landings)
         self._log.add(
             Opening(lane=gone.lane, outlet=gone.outlet, opening=gone.opening, closing=gone.closing)
             for gone in self._board.forget_movements(self._belt - self._referee.reach_back)

@@ -1,6 +1,7 @@
 """What truly happened at the gates, kept beside the journal by the line itself: it outlives every station.
 
-One JSON object a line: a fruit that left the belt, or a gate that opened and closed. Positions are of the belt.
+One JSON object a line: a line that began, a fruit that left the belt, a gate that opened and closed. Positions are of
+the belt.
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A fruit that left the belt, and where the belt then was."""
+    """A fruit that left the belt, where the belt then was, and when, in seconds since 1970."""
 
     landing: Landing
     pulse: int
+    wall_s: float
 
 
-_Entry = Opening | Landed
+class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A line that was started: its cups count from zero. What was before is of another line."""
+
+    wall_s: float
+
+
+_Entry = Opening | Landed | Began
 
 
 class RefereeLog:

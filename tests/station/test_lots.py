@@ -238,7 +238,7 @@ def test_an_order_that_cannot_be_is_refused_with_words_and_changes_nothing(asked
     assert belt.of_lane() == [("lot-1", 0, 9), ("noon", 10, 29), ("night", 30, 39)]
 
 
-@pytest.mark.parametrize(("name", "words"), [("none", "there is no such lot"), ("lot-1", 'followed by "noon"')])
+@pytest.mark.parametrize(("name", "words"), [("none", "there is no such lot"), ("lot-1", "no such lot")])
 def test_only_the_latest_lot_can_be_closed(name: str, words: str) -> None:
     belt = Belt(cups(range(20)))
     belt.open("noon", (10,))
