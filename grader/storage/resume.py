@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from grader.domain.events import Event, EventKind
+from grader.domain.events import EventKind
 from grader.domain.installation import Installation
 from grader.domain.lots import NO_LOT, LotRecord
 from grader.storage.journal import events_in, last_serials
-from grader.storage.journal_file import in_words, reading, version_of
-
-_OF_LOTS = (EventKind.LOT_OPENED, EventKind.LOT_BEGAN, EventKind.LOT_CLOSED)
+from grader.storage.journal_file import OPENING_S, in_words, reading, version_of
+from grader.storage.lots import OF_LOTS, lots_written
 
 
 class Unreported(NamedTuple):
@@ -48,87 +47,30 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
 def where_to_go_on(path: Path) -> Resume | None:
     """Read it before the journal is opened for writing; None where there is no journal yet. Raises JournalError."""
-    if not path.exists():
+    _take_back_what_was_cut_off(path)
+    if not path.exists() or not path.stat().st_size:  # stopped before it was made
         return None
     with reading(path) as db:
-        kinds = (*_OF_LOTS, EventKind.RUN_STARTED, EventKind.RUN_ENDED)
+        installations = db.execute("SELECT installation FROM run").fetchall()
+        lanes = max((msgspec.json.decode(told, type=Installation).line.lanes for (told,) in installations), default=0)
+        kinds = (*OF_LOTS, EventKind.RUN_STARTED, EventKind.RUN_ENDED)
         events = events_in(db, path, kinds)
-        of_the_run = [written.event.kind for written in events if written.event.kind not in _OF_LOTS]
+        of_the_run = [written.event.kind for written in events if written.event.kind not in OF_LOTS]
         return Resume(
             last_serials=last_serials(db, path),
-            lots=_lots(db, path),
+            lots=tuple(lots_written((written.event for written in events if written.event.kind in OF_LOTS), lanes)),
             unreported=_unreported(db),
             last_alive_wall_s=_last_alive(db, path),
             ended=of_the_run[-1:] == [EventKind.RUN_ENDED],
         )
 
 
-def read_lots(path: Path) -> tuple[LotRecord, ...]:
-    """Every stretch of the belt that was opened, or that came after a lot was closed, oldest first.
-
-    It says what `grader.station.lots.lot_records` said when the last event was written. Raises JournalError.
-    """
-    with reading(path) as db:
-        return _lots(db, path)
-
-
-def _lots(db: sqlite3.Connection, path: Path) -> tuple[LotRecord, ...]:
-    stretches: list[_Stretch] = []
-    for written in events_in(db, path, _OF_LOTS):
-        _go_on(stretches, written.event)
-    installations = db.execute("SELECT installation FROM run").fetchall()
-    lanes = max((msgspec.json.decode(told, type=Installation).line.lanes for (told,) in installations), default=0)
-    return tuple(_record(stretch, stretches[after:], lanes) for after, stretch in enumerate(stretches, start=1))
-
-
-@dataclass
-class _Stretch:
-    """name, grower, variety, sheet, sheet_sha256 as they were ordered; first_cup by lane."""
-
-    said: dict[str, str]
-    first_cup: dict[int, int] = field(default_factory=dict)
-
-
-def _go_on(stretches: list[_Stretch], event: Event) -> None:
-    """What an event makes of the stretches. An event that fits none of them changes nothing."""
-    said = {key: str(event.values.get(key, "")) for key in ("name", "grower", "variety", "sheet", "sheet_sha256")}
-    if event.kind is EventKind.LOT_OPENED:
-        stretches.append(_Stretch(said))
-    elif event.kind is EventKind.LOT_BEGAN:
-        _begin(stretches, event)
-    elif stretches and stretches[-1].said["name"] == said["name"]:
-        if "withdrawn" in event.values:
-            stretches.pop()
-        else:
-            stretches.append(_Stretch({**dict.fromkeys(said, ""), "name": NO_LOT}))
-
-
-def _begin(stretches: list[_Stretch], event: Event) -> None:
-    number, lane, cup = event.values.get("stretch"), event.lane, event.cup
-    if not isinstance(number, int) or not 0 < number <= len(stretches) or lane is None or cup is None:
-        return
-    stretch = stretches[number - 1]
-    stretch.first_cup[lane] = cup
-    if stretch.said["name"] == NO_LOT:  # closed at once: what was to begin later does not begin there any more
-        for before in stretches[: number - 1]:
-            if before.first_cup.get(lane, cup - 1) >= cup:
-                del before.first_cup[lane]
-
-
-def _record(stretch: _Stretch, later: list[_Stretch], lanes: int) -> LotRecord:
-    def closed_cup(lane: int) -> int | None:
-        return min((other.first_cup[lane] for other in later if lane in other.first_cup), default=None)
-
-    said = stretch.said
-    return LotRecord(
-        name=said["name"],
-        grower=said["grower"],
-        variety=said["variety"],
-        sheet=said["sheet"],
-        sheet_sha256=said["sheet_sha256"],
-        first_cup=tuple(stretch.first_cup.get(lane) for lane in range(lanes)),
-        closed_cup=tuple(closed_cup(lane) for lane in range(lanes)),
-    )
+def _take_back_what_was_cut_off(path: Path) -> None:
+    """A journal that was just being made, or a copy that was just being taken over, has no log yet but a record of how
+    it was before. A reader may not use that."""
+    if path.exists() and path.with_name(f"{path.name}-journal").exists():
+        with in_words(path, "read"), closing(sqlite3.connect(path, timeout=OPENING_S)) as db:
+            db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
 
 
 def _unreported(db: sqlite3.Connection) -> tuple[Unreported, ...]:
@@ -138,7 +80,7 @@ def _unreported(db: sqlite3.Connection) -> tuple[Unreported, ...]:
             SELECT 1 FROM outcome WHERE outcome.lane = fruit.lane AND outcome.cup = fruit.cup
         ) ORDER BY lane, cup"""
     )
-    return tuple(Unreported(*row) for row in found)
+    return msgspec.convert(tuple(found), tuple[Unreported, ...])
 
 
 def _last_alive(db: sqlite3.Connection, path: Path) -> float:
@@ -151,4 +93,4 @@ def _last_alive(db: sqlite3.Connection, path: Path) -> float:
         ]
     with in_words(path, "read"):
         found = [row[0] for query in told for row in db.execute(query)]
-    return max((wall_s for wall_s in found if wall_s is not None), default=0.0)
+    return max(msgspec.convert([wall_s for wall_s in found if wall_s is not None], list[float]), default=0.0)

@@ -11,9 +11,9 @@ from small_line import camera, installation, sheet
 
 from grader.errors import GraderError
 from grader.station.lots import LotOrder, Start, close_lot, deal, lot_records, lots_of_marks, open_lot
-from grader.storage.journal import open_journal
+from grader.storage.journal import open_journal, read_events
+from grader.storage.lots import OF_LOTS, lots_written
 from grader.storage.provenance import RunInfo
-from grader.storage.resume import read_lots
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import new_track
 
@@ -46,6 +46,7 @@ def test_lots_are_read_back_as_the_station_left_them(tmp_path: Path, seed: int) 
             _, begun = deal(lots, track, np.array([lane], np.int16), track.decided[[lane]], GAP)
             events += begun
         journal.commit([], [], events)
-        assert list(read_lots(journal.path)) == lot_records(lots)
+        written = [said.event for said in read_events(journal.path, OF_LOTS)]
+        assert lots_written(written, LANES) == lot_records(lots)
     assert ordered > 8
     journal.close()

@@ -31,6 +31,7 @@ from grader.storage.journal import (
     read_runs,
 )
 from grader.storage.provenance import RunInfo, sha256_of, software_versions
+from grader.storage.resume import where_to_go_on
 from grader.units import Pulse
 
 RUN = RunInfo(
@@ -504,7 +505,7 @@ def test_damage_inside_a_row_is_an_error_and_not_a_traceback(journal: SqliteJour
 def spoil_cells(path: Path, changes: str) -> None:
     """As a damaged disk may: cells of a type that their columns do not take."""
     db = sqlite3.connect(path, isolation_level=None)
-    for table in ("run", "fruit", "outcome"):
+    for table in ("run", "fruit", "outcome", "event"):
         db.execute(f"DROP TRIGGER {table}_no_update")
     db.execute("PRAGMA writable_schema = ON")
     db.execute("UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '') WHERE type = 'table'")
@@ -525,14 +526,18 @@ def spoil_cells(path: Path, changes: str) -> None:
         ("UPDATE outcome SET result = 'exploded'", read_outcomes),
         ("UPDATE run SET versions = '[]'", read_runs),
         ("UPDATE run SET installation = x'ff'", read_runs),
-        ("UPDATE fruit SET cup = 'x'", lambda path: open_journal(path, RUN).last_serials()),
+        ("UPDATE event SET pulse = 'x'", read_events),
+        ("UPDATE event SET kind = 'nothing'", read_events),
+        ("UPDATE event SET figures = '[]'", read_events),
+        ("UPDATE fruit SET cup = 'x'", where_to_go_on),
+        ("UPDATE fruit SET wall_s = 'x'", where_to_go_on),
+        ("UPDATE run SET installation = '{}'", where_to_go_on),
     ],
 )
-@pytest.mark.filterwarnings("ignore:unclosed database")  # the journal of the last case is only asked once
 def test_a_cell_of_another_type_than_its_column_is_an_error_and_not_a_traceback(
     journal: SqliteJournal, path: Path, changes: str, read: Callable[[Path], object]
 ) -> None:
-    journal.commit([a_fruit(0, 1)], [an_outcome(0, 1)])
+    journal.commit([a_fruit(0, 1)], [an_outcome(0, 1)], [A_ZERO])
     journal.close()
     spoil_cells(path, changes)
     with pytest.raises(JournalError, match="something impossible"):

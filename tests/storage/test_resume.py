@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from grader.domain.decisions import Result
 from grader.domain.events import Event, EventKind
 from grader.station.unreported import not_known
 from grader.storage.journal import open_journal, read_fruit, read_outcomes
+from grader.storage.journal_file import APPLICATION_ID
 from grader.storage.resume import where_to_go_on
 
 A, B = (Event(kind=EventKind.LOT_OPENED, text="", values={"name": name}) for name in "AB")
@@ -19,6 +21,29 @@ A, B = (Event(kind=EventKind.LOT_OPENED, text="", values={"name": name}) for nam
 
 def test_where_there_is_no_journal_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     assert where_to_go_on(tmp_path / "journal.sqlite") is None
+
+
+def test_a_journal_that_was_cut_off_while_it_was_made_is_none_yet(tmp_path: Path) -> None:
+    making, cut_off = tmp_path / "making.sqlite", tmp_path / "journal.sqlite"
+    cut_off.touch()
+    assert where_to_go_on(cut_off) is None
+    db = sqlite3.connect(making, isolation_level=None)
+    db.execute("PRAGMA cache_size = 1")  # the half that is done goes to the disk
+    db.execute("BEGIN")
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for number in range(20):
+        db.execute(f"CREATE TABLE part_{number} (x)")
+    for end in ("", "-journal"):
+        shutil.copyfile(f"{making}{end}", f"{cut_off}{end}")
+    db.close()
+    assert cut_off.stat().st_size > 0
+    assert where_to_go_on(cut_off) is None
+    journal = open_journal(cut_off, RUN)
+    journal.commit([a_fruit(0, 1)], [])
+    journal.close()
+    resume = where_to_go_on(cut_off)
+    assert resume is not None
+    assert resume.last_serials == {0: 1}
 
 
 def test_the_lot_that_was_last_opened_and_not_closed_is_open(tmp_path: Path) -> None:
