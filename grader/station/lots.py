@@ -269,7 +269,8 @@ def _settle(lots: Lots, track: TrackState, wanted: Cups | None, next_cup: Cups) 
         return []
     lanes = np.flatnonzero(lots.first_cup[-1] >= next_cup)
     lots.first_cup[-1, lanes] = wanted[lanes]
-    return [_began(lots.stretches[-1], lane, int(wanted[lane]), track) for lane in lanes.tolist()]
+    last = len(lots.stretches) - 1
+    return [_began(lots, last, lane, int(wanted[lane]), track) for lane in lanes.tolist()]
 
 
 def _append(lots: Lots, lot: Lot, gap_from: Cups) -> None:
@@ -308,7 +309,7 @@ def deal(
             begun = _begun_by(lots, at_lane, at_cup, gap_cups)
             if begun is not None:
                 lots.first_cup[begun, at_lane] = at_cup
-                events.append(_began(lots.stretches[begun], at_lane, at_cup, track))
+                events.append(_began(lots, begun, at_lane, at_cup, track))
             lots.empty_from[at_lane] = max(lots.empty_from[at_lane], at_cup + 1)
     else:
         np.maximum.at(lots.empty_from, lane, cup + 1)
@@ -372,9 +373,11 @@ def _or_none(cups: Cups) -> tuple[int | None, ...]:
     return tuple(None if cup == NOT_BEGUN else cup for cup in cups.tolist())
 
 
-def _began(lot: Lot, lane: int, cup: int, track: TrackState) -> Event:
-    text = f'lot "{lot.name}" begins in lane {lane} at cup {cup}'
-    return _event(EventKind.LOT_BEGAN, text, track, {"name": lot.name}, lane, cup)
+def _began(lots: Lots, stretch: int, lane: int, cup: int, track: TrackState) -> Event:
+    """stretch: which one in `lot_records`, from 1; a lot that was taken up again has several that may wait."""
+    name = lots.stretches[stretch].name
+    text = f'lot "{name}" begins in lane {lane} at cup {cup}'
+    return _event(EventKind.LOT_BEGAN, text, track, {"name": name, "stretch": stretch}, lane, cup)
 
 
 def _event(
