@@ -299,11 +299,11 @@ def deal(
 ) -> tuple[list[tuple[Lot, NDArray[np.intp]]], list[Event]]:
     """The lots of decided fruit, each with its rows, and what began with them.
 
-    lane, cup (n,): in every lane all fruit that are decided, in the order of the belt. What lies between two of them
-    were empty cups, `gap_cups` of which let a lot begin that waits for a gap.
+    lane, cup (n,), at least one: in every lane all that are decided, in the order of the belt. What lies between two of
+    them were empty cups, `gap_cups` of which let a lot begin that waits for a gap.
     """
     events: list[Event] = []
-    if _waiting(lots.first_cup).any():
+    if (lots.first_cup[-1] == NOT_BEGUN).any():
         # A loop over fruit, because each of them ends a gap; only while a lot waits for one.
         for at_lane, at_cup in zip(lane.tolist(), cup.tolist(), strict=True):
             begun = _begun_by(lots, at_lane, at_cup, gap_cups)
@@ -314,11 +314,12 @@ def deal(
     else:
         np.maximum.at(lots.empty_from, lane, cup + 1)
     stretch = _stretch_of(lots.first_cup, lane, cup)
-    rows_of: dict[str, tuple[Lot, list[NDArray[np.intp]]]] = {}
-    for index in np.unique(stretch).tolist():  # one or two
-        lot = lots.stretches[index]
-        rows_of.setdefault(lot.name, (lot, []))[1].append(np.flatnonzero(stretch == index))
-    return [(lot, np.sort(np.concatenate(rows))) for lot, rows in rows_of.values()], events
+    if stretch.min() == stretch.max():  # as nearly always
+        return [(lots.stretches[stretch[0]], np.arange(len(stretch)))], events
+    rows_of: dict[str, list[int]] = {}
+    for row, index in enumerate(stretch.tolist()):
+        rows_of.setdefault(lots.stretches[index].name, []).append(row)
+    return [(lots.known.get(name) or _no_lot(), np.array(rows)) for name, rows in rows_of.items()], events
 
 
 def unwatched(lots: Lots, track: TrackState) -> None:
