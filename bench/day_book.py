@@ -24,8 +24,8 @@ class DayBook:
     """Counts of fruit and rows.
 
     entered = with a row + in_doubt + named_again + lost. in_doubt: fruit that were on the belt when the encoder was
-    wrong, or rode between two cups by its count: nobody can tell their rows apart, so each of these must be flagged to
-    the default outlet (rows_in_doubt). named_again: fruit that came under serials that were decided already, as the
+    wrong, or rode between two cups by its count, and whose rows, if any, are flagged to the default outlet
+    (rows_in_doubt); one that is not must be right all the same. named_again: fruit that came under serials that were decided already, as the
     encoder had been set back: they have no row, and run to the default outlet.
     """
 
@@ -44,6 +44,7 @@ class DayBook:
     flags: Counter[int] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     _expected: dict[tuple[int, int], int] = field(default_factory=dict)
+    _doubtful: dict[tuple[int, int], int] = field(default_factory=dict)
     _decided: dict[int, int] = field(default_factory=dict)
     _next_cup: int = 0
     _doubt_until: int = -(1 << 62)
@@ -54,6 +55,8 @@ class DayBook:
     def encoder_failed(self) -> None:
         """Of what is on the belt, or comes within two cups, nobody knows which it is."""
         self.in_doubt += len(self._expected)
+        recent = {key: cup for key, cup in self._doubtful.items() if not self._is_overdue(cup)}
+        self._doubtful = recent | self._expected
         self._expected.clear()
         self._doubt_until = self.line.pulse + 2 * PULSES_PER_CUP
 
@@ -68,16 +71,20 @@ class DayBook:
                     self._enter(lane, cup, serial)
         while self._expected:
             key, cup = next(iter(self._expected.items()))
-            if line.pulse <= cup * PULSES_PER_CUP + DECIDED_PULSES:
+            if not self._is_overdue(cup):
                 break
             del self._expected[key]
             self.lost += 1
             self._example(f"lane {key[0]}, serial {key[1]}: no row")
 
+    def _is_overdue(self, cup: int) -> bool:
+        return self.line.pulse > cup * PULSES_PER_CUP + DECIDED_PULSES
+
     def _enter(self, lane: int, cup: int, serial: int) -> None:
         self.entered += 1
         if self.line.displaced or cup * PULSES_PER_CUP <= self._doubt_until:
             self.in_doubt += 1
+            self._doubtful[lane, serial] = cup
         elif serial <= self._decided.get(lane, -(1 << 62)):
             self.named_again += 1
         else:
@@ -88,6 +95,9 @@ class DayBook:
         key = (record.lane, record.cup)
         self._decided[record.lane] = max(record.cup, self._decided.get(record.lane, record.cup))
         cup = self._expected.pop(key, None)
+        if cup is None and key in self._doubtful and not record.flags & SENDS_TO_DEFAULT:  # not told: it must be right
+            cup = self._doubtful.pop(key)
+            self.in_doubt -= 1
         if cup is None and record.cup < self.first_cup:
             return  # was in the picture before the first one was taken
         self.rows += 1

@@ -57,7 +57,7 @@ class DayLine:
     """The line through the day.
 
     truth: by (lane, cup of the loop). frames: that the belt has truly moved; offset: pulses that the encoder has
-    counted more than that. faults: how often there was which, by name. chance: of the faults; None: there are none.
+    counted more than that. loop: its pictures, of which a column is written. faults: how often there was which, by name. chance: of the faults; None: there are none.
     """
 
     def __init__(self, settings: LineSettings, loop: NDArray[np.uint8], chance: random.Random | None) -> None:
@@ -70,6 +70,7 @@ class DayLine:
         self.offset = 0
         self.faults: Counter[str] = Counter()
         self._told = self.pulse
+        self._first_column, self._shown = loop[:, :, 0].copy(), self.frames
         self._fault, self._left, self._calm = "", 0, CALM_FRAMES[1]
         self._late: Frame | None = None
 
@@ -150,7 +151,7 @@ class DayLine:
     def _frame(self, fault: str) -> Frame:
         self._sequence += 1
         pulse = Pulse(self.pulse + self.offset)
-        shown = self._loop[(self.frames - (fault == "picture again")) % len(self._loop)]
+        shown = self._picture(self._shown if fault == "picture again" else self.frames)
         is_lost = fault == "frame lost"
         return Frame(
             CAMERA,
@@ -160,6 +161,16 @@ class DayLine:
             None if is_lost else shown,
             "lost" if is_lost else "",
         )
+
+    def _picture(self, frame: int) -> NDArray[np.uint8]:
+        """Of the loop, but not to the last count what it was a round ago: then the camera would seem to repeat itself.
+
+        Its first column moves across the belt from round to round, in place of the noise.
+        """
+        self._shown = frame
+        turn, number = divmod(frame, len(self._loop))
+        self._loop[number, :, 0] = np.roll(self._first_column[number], turn, axis=0)
+        return np.asarray(self._loop[number])
 
     # -- readings ------------------------------------------------------------------------------------------------
 
