@@ -22,7 +22,7 @@ import cv2
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.day_book import DayBook
-from bench.day_line import LOOP_CUPS, DayLine
+from bench.day_line import EMPTY_SHARE, LOOP_CUPS, DayLine
 from grader.app.setting_up import decider
 from grader.domain.flags import flag_names
 from grader.station.line import LineState, new_line, step
@@ -66,7 +66,9 @@ def measure(
 ) -> DayFound:
     """Run until so many fruit have entered. progress: told how many have."""
     cv2.setNumThreads(1)
-    settings = LineSettings(level=LEVELS["changing"], seed=seed, lanes=lanes, loop_cups=LOOP_CUPS)
+    settings = LineSettings(
+        level=LEVELS["changing"], seed=seed, lanes=lanes, loop_cups=LOOP_CUPS, empty_share=EMPTY_SHARE
+    )
     line = DayLine(settings, prepared_loop(settings), random.Random(seed) if faults else None)
     chosen = decider(line.sim.installation).settings
     state = new_line(chosen)

@@ -22,8 +22,9 @@ from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.reference import CAMERA, PULSES_PER_CUP, PULSES_PER_FRAME, SCALE_MM
 from hardware.sim.scale import SimulatedScale
 
-LOOP_CUPS = 13
-"""Has no divisor in common with a chain of 480 cups: every cup of the chain is empty now and then."""
+LOOP_CUPS, EMPTY_SHARE = 17, 0.12
+"""17 has no divisor in common with a chain of 480 cups: where a lane has an empty cup in the loop, each of the chain's
+is empty now and then."""
 TAGS, TAG_G = 3, 14.0
 """Cups that show the same fruit differ in mass, in turn, by far more than the scale errs."""
 CALM_FRAMES = (60, 160)
@@ -56,8 +57,9 @@ class Told(NamedTuple):
 class DayLine:
     """The line through the day.
 
-    truth: by (lane, cup of the loop). frames: that the belt has truly moved; offset: pulses that the encoder has
-    counted more than that. loop: its pictures, of which a column is written. faults: how often there was which, by name. chance: of the faults; None: there are none.
+    loop: its pictures, of which a column is written. chance: of the faults; None: there are none. truth: by (lane, cup
+    of the loop). frames: that the belt has truly moved; offset: pulses that the encoder has counted more than that.
+    faults: how often there was which, by name.
     """
 
     def __init__(self, settings: LineSettings, loop: NDArray[np.uint8], chance: random.Random | None) -> None:
