@@ -105,7 +105,8 @@ def report(found: DayFound) -> list[str]:
         f"{book.entered:,} fruit in {found.seconds:.0f} s: {book.entered / found.seconds:.0f} fruit/s, "
         f"{1e3 * found.seconds / found.steps:.2f} ms a step of {found.steps:,}",
         f"memory {found.rss_mb[0]:.1f} MB when settled, {found.rss_mb[1]:.1f} MB at the end",
-        f"masses: RMSE {book.mass_rmse_g:.3f} g",
+        f"masses: RMSE {book.mass_rmse_g(slice(10)):.3f} g in the first 10 rounds of the chain, "
+        f"{book.mass_rmse_g(slice(-10, None)):.3f} g in the last 10 of {len(book.errors_g)}",
         *rates(
             "conservation",
             {
@@ -119,9 +120,7 @@ def report(found: DayFound) -> list[str]:
                 "OUT OF THE BOOKS": abs(book.balance),
             },
         ),
-        *rates(
-            "rows", {"all": book.rows, "flagged": book.flagged, "in doubt, to the default outlet": book.rows_in_doubt}
-        ),
+        *rates("rows", {"all": book.rows, "flagged": book.flagged, "of no fruit for certain": book.rows_in_doubt}),
         *rates("faults that were made", dict(found.line.faults)),
         *rates(
             "counters",

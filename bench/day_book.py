@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bench.day_line import LOOP_CUPS, DayLine
 from grader.domain.decisions import FruitRecord
 from grader.domain.flags import SENDS_TO_DEFAULT
@@ -23,10 +25,14 @@ _MOST_EXAMPLES = 10
 class DayBook:
     """Counts of fruit and rows.
 
-    entered = with a row + in_doubt + named_again + lost. in_doubt: fruit that were on the belt when the encoder was
-    wrong, or rode between two cups by its count, and whose rows, if any, are flagged to the default outlet
-    (rows_in_doubt); one that is not must be right all the same. named_again: fruit that came under serials that were decided already, as the
-    encoder had been set back: they have no row, and run to the default outlet.
+    entered = with a row + in_doubt + named_again + lost + on_the_belt.
+
+    in_doubt: fruit that were on the belt when the encoder was wrong, or rode between two cups by its count, and whose
+    rows, if any, are flagged to the default outlet; one that is not must be right all the same. rows_in_doubt: those of
+    no fruit for certain.
+    named_again: fruit that came under serials that were decided already, as the encoder had been set back: they have
+    no row, and run to the default outlet. mixed_up: rows of another fruit than that in their cup, or of none.
+    unweighed: rows without a mass. errors_g: of masses, by round of the chain: how many, and the sum of their squares.
     """
 
     line: DayLine
@@ -40,7 +46,7 @@ class DayBook:
     mixed_up: int = 0
     flagged: int = 0
     unweighed: int = 0
-    mass_error_g2: float = 0.0
+    errors_g: dict[int, list[float]] = field(default_factory=dict)
     flags: Counter[int] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     _expected: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -104,9 +110,8 @@ class DayBook:
         self.flagged += record.flags != 0
         self.flags[record.flags] += 1
         if cup is None:
-            if record.flags & SENDS_TO_DEFAULT:
-                self.rows_in_doubt += 1
-            else:
+            self.rows_in_doubt += 1
+            if not record.flags & SENDS_TO_DEFAULT:
                 self._mix_up(record, "of no fruit that is known to be there")
             return
         mass_g, diameter_mm = (record.values[name] for name in ("mass_g", "diameter_mm"))
@@ -116,7 +121,9 @@ class DayBook:
         elif abs(error_g := mass_g - self.line.mass_g(record.lane, cup)) > OFF_G:
             self._mix_up(record, f"{error_g:+.1f} g from its fruit")
         else:
-            self.mass_error_g2 += error_g**2
+            of_round = self.errors_g.setdefault(cup // self.line.cups_per_chain, [0.0, 0.0])
+            of_round[0] += 1.0
+            of_round[1] += error_g**2
         if not record.flags and not abs((diameter_mm or math.inf) - true.diameter_mm) <= OFF_MM:
             self._mix_up(record, f"{diameter_mm} mm, its fruit {true.diameter_mm:.1f} mm")
 
@@ -125,10 +132,10 @@ class DayBook:
         """Fruit whose rows are not due yet."""
         return len(self._expected)
 
-    @property
-    def mass_rmse_g(self) -> float:
-        weighed = self.rows - self.rows_in_doubt - self.unweighed - self.mixed_up
-        return math.sqrt(self.mass_error_g2 / max(1, weighed))
+    def mass_rmse_g(self, rounds: slice) -> float:
+        """Of the fruit in some rounds of the chain; NaN for none."""
+        n, squares = np.sum([self.errors_g[number] for number in sorted(self.errors_g)[rounds]] or [[0.0, 0.0]], axis=0)
+        return math.sqrt(squares / n) if n else math.nan
 
     @property
     def balance(self) -> int:

@@ -82,6 +82,10 @@ class DayLine:
         return Pulse(self.frames * PULSES_PER_FRAME)
 
     @property
+    def cups_per_chain(self) -> int:
+        return self._settings.cups_per_chain
+
+    @property
     def displaced(self) -> bool:
         """Whether by the encoder fruit ride between two cups."""
         return self.offset % PULSES_PER_CUP != 0

@@ -28,7 +28,8 @@ def out_of_place(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Marks (n,) cups whose fruit was not seen where it should have been, and (n, v) the views that showed it far off.
 
-    A single view may be mistaken: it marks no cup. views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v) bool as in `combined`; lane, cup (n,).
+    A single view may be mistaken: it marks no cup. views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v)
+    bool as in `combined`; lane, cup (n,).
     """
     travel = (pulses - cup[:, None] * course.pulses_per_cup).astype(np.float64)
     due_mm = travel * course.mm_per_pulse - course.below_lens_mm

@@ -28,10 +28,10 @@ from grader.domain.installation import Installation
 from grader.tracking.settings import ScaleSettings
 from grader.units import Pulse
 
-_BELIEVED, _CERTAIN, _DOUBTED, _DISPROVED = 5.0, 10.0, 0.0, -7.0
+_BELIEVED, _CERTAIN, _DOUBTED, _DISPROVED = 5.0, 15.0, 0.0, -7.0
 """Of the evidence for tares: from where they are used, the most that is kept of it, where they are used no more, and
-where they are forgotten. Logarithms of how many times likelier the readings are with tares than without: 150, 22,000,
-1 and a thousandth."""
+where they are forgotten. Logarithms of how many times likelier the readings are with tares than without: 150, three
+million, 1 and a thousandth."""
 
 
 @dataclass(slots=True)
