@@ -249,7 +249,7 @@ def test_a_step_hands_out_what_happened_to_the_scale_and_another_line_goes_on_wi
     assert [(each.kind, each.lane) for each in run.events] == [(EventKind.SCALE_ZERO, 0)]
     assert run.events[0].values == {"from_g": 0.0, "to_g": 3.0}
 
-    memory = memory_of(run.state.track.scale, run.settings.installation)
+    memory = memory_of(run.state.track.scale)
     later = Run([(0, 5)], lanes=1)
     later.state = new_line(later.settings, memory)
     later.state.eye = later.eye  # type: ignore[assignment]
