@@ -38,7 +38,7 @@ class _Reopening(Generic[_Device]):
     def __init__(self, open_device: Callable[[], _Device], clock: Clock, settings: BudgetSettings) -> None:
         self._open, self._clock, self._budget = open_device, clock, RestartBudget(settings)
         self._device: _Device | None = open_device()  # at the start it must be there
-        self.trouble = ""
+        self.trouble = self._first = ""
         self.reopened = 0
 
     @property
@@ -55,7 +55,7 @@ class _Reopening(Generic[_Device]):
                 self._device = self._open()
                 self.reopened += 1
             except DeviceError as problem:
-                self.trouble = str(problem)
+                self.trouble = f"{self._first}; opened again: {problem}"
         return self._device
 
     def is_well(self) -> None:
@@ -65,15 +65,16 @@ class _Reopening(Generic[_Device]):
             self._budget.worked()
 
     def is_lost(self, why: str) -> None:
-        """It has not."""
-        self.trouble = why
+        """It has not. The first reason stands until it is well."""
+        self._first = self._first if self.trouble else why
+        self.trouble = self._first
         self.close()
 
-    def renew(self) -> None:
-        """Open it afresh, whatever was tried before. Where that fails it is tried again as ever."""
+    def renew(self) -> bool:
+        """Open it afresh, whatever was tried before; whether it could be. If not it is tried again as ever."""
         self.close()
         self._budget.renew()
-        self.device()
+        return self.device() is not None
 
     def close(self) -> None:
         """Idempotent."""
@@ -134,10 +135,10 @@ class WatchedCamera:
         if self._lent_by is not None:
             self._lent_by.release(frame)
 
-    def renew(self) -> None:
-        """Open it afresh: its count and the board's begin anew together."""
+    def renew(self) -> bool:
+        """Open it afresh, for its count and the board's begin anew together. False: it cannot be opened at present."""
         self._without_picture = 0
-        self._watched.renew()
+        return self._watched.renew()
 
     def close(self) -> None:
         self._watched.close()
