@@ -197,8 +197,8 @@ class Floor:
         ]
         return refereed(self.fruit(), seen.landed, seen.openings, phases, self.installation)
 
-    def openings_after(self, pulse: float) -> list[float]:
-        """Where on the belt gates that were not closed yet, or opened later, began to close."""
+    def closings_after(self, pulse: float) -> list[float]:
+        """Where on the belt gates began to close since."""
         return [opening.closing for opening in read_referee(self.folder).openings if opening.closing > pulse]
 
 
@@ -276,10 +276,10 @@ class StationProcess:
         self.process.kill()
         self.process.wait(PATIENCE_S)
 
-    def interrupt(self) -> int:
+    def interrupt(self, within_s: float) -> int:
         """Ctrl-C, and its exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(within_s)
 
 
 def flagged(fruit: list[FruitRecord], flag: Flag) -> list[FruitRecord]:
