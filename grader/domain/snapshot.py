@@ -58,7 +58,6 @@ class FindingKind(StrEnum):
     LIGHT = "light"  # pictures are much darker than they were
     LATE = "late"  # gate commands that came too late
     REFUSED = "refused"  # gate commands that the board did not take
-    REFUSED = "refused"  # gate commands that the board did not take
     BOARD_LINK = "board_link"  # bytes are damaged on the way
     BELT_STOPPED = "belt_stopped"
     BELT_JOGGED = "belt_jogged"

@@ -145,7 +145,7 @@ class Floor:
 
     def happens(self, kind: FaultKind, **how: float) -> Broken:
         """Something goes wrong once; returns when it has."""
-        self._saboteur.let_fail(Fault(kind=kind, at_s=0.0, **how))
+        self._saboteur.let_fail(Fault(kind=kind, **{"at_s": 0.0, **how}))
         return self.news()
 
     @contextmanager
@@ -177,9 +177,9 @@ class Floor:
         """A serial beyond every one that is written down."""
         return max((record.cup for record in read_fruit(self.journal)), default=-1) + 1
 
-    def outcomes(self, since: int = 0) -> list[GateOutcome]:
-        """For cups from this serial on."""
-        return [outcome for outcome in read_outcomes(self.journal) if outcome.cup >= since]
+    def outcomes(self, after: int = 0) -> list[GateOutcome]:
+        """But for the first `after` of them."""
+        return read_outcomes(self.journal)[after:]
 
     def events(self, *kinds: EventKind, after: int = 0) -> list[WrittenEvent]:
         """Those kinds, but for the first `after` of them."""
@@ -258,7 +258,7 @@ class StationProcess:
         """Gates open for fruit that are decided from now on."""
         cup = self.floor.next_cup()
         until(
-            lambda: [each for each in self.floor.outcomes(cup) if each.result is Result.FIRED],
+            lambda: [each for each in self.floor.outcomes() if each.result is Result.FIRED and each.cup >= cup],
             f"gates fire; {self.shown().reason}",
             within_s,
         )

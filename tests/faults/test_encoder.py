@@ -46,14 +46,14 @@ def test_an_encoder_that_lies_faults_the_station_until_a_reset_and_serials_go_on
 def test_pulses_that_were_lost_few_by_few_are_found_at_the_index_mark_and_what_was_sent_by_them_is_void(
     station: StationProcess, floor: Floor
 ) -> None:
-    rephased, cup = len(floor.events(EventKind.REPHASED)), floor.next_cup()
+    rephased, known = len(floor.events(EventKind.REPHASED)), len(floor.outcomes())
     for _ in range(3):
-        floor.happens(FaultKind.ENCODER_JUMPS, pulses=-9)  # no more than a belt may settle back: the board believes it
+        floor.happens(FaultKind.ENCODER_JUMPS, pulses=-9, at_s=0.1)  # no more than a belt may settle back: the board believes it
     (told,) = until(lambda: floor.events(EventKind.REPHASED, after=rephased), "the mark was not where it should be")
     assert "(-27 pulses off)" in told.event.text
     assert station.shown().state is State.RUNNING
     station.until_sorting()
     new = told.event.values["at_pulse"] // PULSES_PER_CUP
-    void = [each for each in floor.outcomes(cup) if each.result is Result.VOID]
+    void = [each for each in floor.outcomes(known) if each.result is Result.VOID]
     assert void
     assert max(each.cup for each in void) < new
