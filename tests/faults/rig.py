@@ -126,6 +126,7 @@ class Floor:
         self.installation: Installation = msgspec.structs.replace(
             known, gates=msgspec.structs.replace(known.gates, outlets=OUTLETS)
         )
+        self._simulated = SimulatedLine(settings)
         self._line: LiveLine = start_live_line(
             KeptPictures(settings, pictures),
             prepare=prepare_kept,
@@ -172,6 +173,13 @@ class Floor:
     def fruit(self, since: int = 0) -> list[FruitRecord]:
         """Of cups from this serial on."""
         return [record for record in read_fruit(self.journal) if record.cup >= since]
+
+    def without_a_row(self, cups: range) -> list[tuple[int, int]]:
+        """Fruit in these cups that the journal does not have: (lane, cup). The chain is four rounds of the line's
+        fruit: serials that are whole chains ahead of the belt's are of the same fruit."""
+        known = {(record.lane, record.cup) for record in self.fruit(cups.start)}
+        there = [(lane, cup) for cup in cups for lane in range(LANES) if self._simulated.occupied(lane, cup)]
+        return [fruit for fruit in there if fruit not in known]
 
     def next_cup(self) -> int:
         """A serial beyond every one that is written down."""
