@@ -262,7 +262,7 @@ class SimulatedBoard:
     def _why_closed(self, outlet: int) -> wire.Cause | None:
         if self.jogging:
             return wire.Cause.JOGGED
-        if not self.belt_running:
+        if not self.belt_running or self._encoder.stands:
             return wire.Cause.BELT_STOPPED
         return wire.Cause.OUTLET_FULL if outlet in self.outlets_full else None
 

@@ -8,21 +8,27 @@ _TICKS_PER_S = 1_000_000
 _SPEED_TICKS = 50_000
 """The board measures the belt's speed over at least so long: a pulse more or less is then 1.5 % at full speed."""
 
+_STANDS_TICKS, _STANDS_PULSES = 30_000, 4
+"""Without a pulse for so long, and for longer than so many would have taken, the belt is taken to stand. Before the next
+cup comes to a gate that is open for the one before it, at 15 cups a second."""
+
 _STILL_TICKS = 1_000_000
 """A belt that is said to run and makes no pulse for so long has lost its encoder."""
 
 
 class Encoder:
-    """One count, from power-up to power-up. ahead: what it is ahead of the belt's true pulse."""
+    """One count, from power-up to power-up. ahead: what it is ahead of the belt's true pulse. stands: no pulse comes,
+    though the belt is said to run."""
 
     def __init__(self, ahead: int, tick: int) -> None:
         self.ahead = ahead
         self.count = self.furthest = 0
         self.index: int | None = None  # the count at the latest index mark
         self.fault = False  # latched until a reset
+        self.stands = False
         self.speed = 0.0  # pulses per tick
         self._speed_from = (0, tick)
-        self._moved = tick
+        self._moved, self._pace = tick, 0.0  # when it last made a pulse, and its speed then
         self._most_per_tick = float("inf")  # not known before the first configuration; outlives resets
         self._settling = 0
 
@@ -40,7 +46,8 @@ class Encoder:
         """The belt is at `pulse`, `ticks` after the last call. must_move: it is said to run."""
         count = pulse + self.ahead
         if count != self.count or not must_move:
-            self._moved = tick
+            self._moved, self._pace = tick, self.speed
+        self.stands = (tick - self._moved) * self._pace > _STANDS_PULSES and tick - self._moved > _STANDS_TICKS
         jumped = self._is_too_fast(count - self.count, ticks)
         races = self._is_too_fast(count - self._speed_from[0], tick - self._speed_from[1])
         ran_back = count < self.furthest - self._settling and self._most_per_tick != float("inf")

@@ -165,7 +165,7 @@ def test_a_board_that_hears_nothing_closes_its_gates_and_says_so_when_it_is_hear
     talk.run_to(2000)
     assert talk.board.gates[0, 1].told_open
     talk.to_board = lambda data: b""
-    talk.pulses_per_s = 5  # the belt creeps: the window stays open
+    talk.pulses_per_s = 96  # the belt creeps: the window stays open
     talk.run_ms(300)
     assert not talk.board.gates[0, 1].told_open
     results = {o.outlet: (o.result, o.fired_pulse is not None, o.reason) for o in talk.outcomes}
