@@ -316,7 +316,7 @@ def test_gates_are_all_the_way_closed_a_quarter_of_a_second_after_the_station_fe
     talk.connect()
     talk.submit(command(0, 1))
     talk.run_to(1990)
-    talk.pulses_per_s = 20  # the window stays open
+    talk.pulses_per_s = 96  # the window stays open
     silent_from = talk.ms
     talk.to_board = lambda data: b""
     while talk.board.gates[0, 1].told_open or talk.board.movements(0, 1)[0].closed is None:
