@@ -143,17 +143,16 @@ def open_journal(path: Path, run: RunInfo, *, wall_s: Callable[[], float] = time
 def last_serials(db: sqlite3.Connection, path: Path) -> dict[int, int]:
     """The highest cup serial of each lane that has fruit, from the index alone. Raises JournalError."""
     with in_words(path, "read"):
-        return dict(
-            db.execute(
-                """WITH RECURSIVE known (lane) AS (
-                    SELECT MIN(lane) FROM fruit
-                    UNION ALL
-                    SELECT (SELECT MIN(lane) FROM fruit WHERE lane > known.lane) FROM known WHERE lane IS NOT NULL
-                )
-                SELECT lane, (SELECT MAX(cup) FROM fruit WHERE fruit.lane = known.lane)
-                FROM known WHERE lane IS NOT NULL"""
+        found = db.execute(
+            """WITH RECURSIVE known (lane) AS (
+                SELECT MIN(lane) FROM fruit
+                UNION ALL
+                SELECT (SELECT MIN(lane) FROM fruit WHERE lane > known.lane) FROM known WHERE lane IS NOT NULL
             )
+            SELECT lane, (SELECT MAX(cup) FROM fruit WHERE fruit.lane = known.lane)
+            FROM known WHERE lane IS NOT NULL"""
         )
+        return msgspec.convert(dict(found), dict[int, int])
 
 
 def read_fruit(path: Path, lot: str | None = None, *, run: int | None = None) -> list[FruitRecord]:
