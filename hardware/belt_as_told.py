@@ -107,8 +107,8 @@ class BeltAsTold:
     def _doubt(self, pulse: Pulse, tick: int, all_reports: bool) -> None:
         if self._furthest is not None and pulse < self._furthest - self._settling:
             raise Impossible(f"its count ran back from {self._furthest} to {pulse}")
-        if self._status is not None:
-            pulses, ticks = pulse - self._status[0], tick - self._status[1]
+        for before, since in filter(None, (self._status, self._speed_from)):  # a jump; a speed
+            pulses, ticks = pulse - before, tick - since
             if pulses > self._most_pulses_per_s * ticks / _US_PER_S + self._settling:
                 raise Impossible(
                     f"its count went {pulses} pulses on in {ticks / _US_PER_MS:.0f} ms, "

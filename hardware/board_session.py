@@ -306,6 +306,8 @@ class BoardSession:
 
     def _hear_another(self, talk: int) -> bytes:
         """A packet of another talk: of an earlier one, or of a board that has restarted meanwhile."""
+        if not self._talk and talk not in self._past_talks:  # whatever the board was before it answered our reset
+            self._past_talks.append(talk)
         if not self._talk or talk in self._past_talks or self.stage is Stage.LOST:
             self.counters.stale_packets += 1
             return b""

@@ -1,8 +1,8 @@
 """The board's raw count and the house's pulse: the one place where one becomes the other.
 
 A board counts from wherever it was switched on. The house wants pulses that go on from run to run, and in which the
-cup under the chain's index mark always has a serial that is a multiple of the chain's cups. The two differ by an offset;
-the index mark says which, and shows when pulses were counted too many or too few. No clock, no port.
+cup under the chain's index mark always has a serial that is a multiple of the chain's cups. The two differ by an
+offset; the index mark says which, and shows when pulses were counted too many or too few. No clock, no port.
 """
 
 from __future__ import annotations

@@ -15,16 +15,10 @@ from grader.domain.decisions import SILENT, PlantOutputs
 from grader.domain.frames import Trigger
 from grader.units import BoardTick, Pulse, widened
 from hardware import protocol as wire
+from hardware.sim.encoder import Encoder
 from hardware.sim.gates import GateMovement, PhysicalGate, Step
 
 _TICKS_PER_MS = 1000
-_TICKS_PER_S = 1_000_000
-_SPEED_TICKS = 50 * _TICKS_PER_MS
-"""The board measures the belt's speed over at least so long: a pulse more or less is then 1.5 % at full speed."""
-
-_STILL_TICKS = 1000 * _TICKS_PER_MS
-"""A belt that is said to run and makes no pulse for so long has lost its encoder."""
-
 _LOOK_TICKS = 50 * _TICKS_PER_MS
 """A simulation that was held up has not listened meanwhile: a longer time between two looks is no silence."""
 
@@ -61,24 +55,14 @@ class SimulatedBoard:
 
     def _power_up(self) -> None:
         """Nothing is remembered, and the count begins at 0 wherever the belt stands."""
-        self._miscounted = -self._pulse  # what the count is ahead of the belt
-        self._count = self._furthest = self._index = 0
-        self._index_known = False
-        self._counts_faster_than: float | None = None  # pulses per tick; not known before the first configuration
-        self._settling = 0
-        self._moved = self._tick
-        self._speed = 0.0  # pulses per tick
-        self._speed_from = (0, self._tick)
+        self._encoder = Encoder(-self._pulse, self._tick)
+        self._count_id = self.boot_id
         self._out: list[bytes] = []
         self._decoder = wire.Decoder()
-        self._count_broken = True
         self._switch_on(nonce=0)
 
     def _switch_on(self, nonce: int) -> None:
         """The state after a boot: nothing configured, nothing pending. The encoder's count goes on."""
-        if self._count_broken:
-            self._count_id = self.boot_id
-        self.encoder_fault = self._count_broken = False
         self._config: wire.Configure | None = None
         self._packer = wire.Packer(self.boot_id)
         self._nonce = nonce
@@ -90,7 +74,7 @@ class SimulatedBoard:
         self._report_number = self._trigger_number = 0
         self._fired: list[Trigger] = []
         self._silent_ticks = 0
-        self._worked = self._furthest  # up to here camera and gates have done what was due
+        self._worked = self._encoder.furthest  # up to here camera and gates have done what was due
         self._beat_due = self._tick
         self._say(wire.Boot(wire.VERSION, nonce, self._count_id))
 
@@ -110,12 +94,13 @@ class SimulatedBoard:
         last call."""
         step = Step(self._pulse, pulse, self._tick, tick)
         self._silent_ticks += min(tick - self._tick, _LOOK_TICKS)
-        self._count_pulses(pulse + self._miscounted, step)
-        self._measure_speed()
+        must_move = self.belt_running and not (self.jogging or self.emergency_stop or self._config is None)
+        self._encoder.step(pulse, tick - self._tick, tick, must_move=must_move)
+        self._pulse, self._tick = pulse, tick
         if self._config is not None:
             if self._is_silent:
                 self._end_all(wire.Cause.HOST_SILENT, step)
-            if self.encoder_fault:
+            if self._encoder.fault:
                 self._end_all(wire.Cause.ENCODER, step)
             else:
                 self._fire_camera(step)
@@ -123,22 +108,22 @@ class SimulatedBoard:
                 self._end_all(wire.Cause.EMERGENCY_STOP, step)
             self._work_gates(step)
             self._beat()
-        self._worked = self._furthest
+        self._worked = self._encoder.furthest
         for gate in self.gates.values():
             gate.settle(step)
         out, self._out = b"".join(self._out), []
         return out
 
     def index_passed(self, pulse: Pulse) -> None:
-        """The chain's index mark passed when the belt was at `pulse`. Call it before the belt is said to be further."""
-        self._index, self._index_known = pulse + self._miscounted, True
+        """The chain's index mark passed when the belt was at `pulse`, since the last call of `advance` or just now."""
+        count = self._encoder.mark(pulse)
         if self._config is not None:
-            self._report(wire.Indexed(self._next_report(), wire.wire32(self._index)))
+            self._report(wire.Indexed(self._next_report(), wire.wire32(count)))
 
     def miscount(self, pulses: int) -> None:
         """From now on the encoder's count is so many pulses further than the belt: some were counted twice, or, less
         than 0, were lost."""
-        self._miscounted += pulses
+        self._encoder.ahead += pulses
 
     def restart(self) -> None:
         """Power fails and comes back: springs close the gates, everything is forgotten, the count too."""
@@ -162,7 +147,7 @@ class SimulatedBoard:
 
     def count_at(self, pulse: Pulse) -> int:
         """The encoder's count when the belt is at a pulse, as it counts now: what is latched for a sensor."""
-        return pulse + self._miscounted
+        return pulse + self._encoder.ahead
 
     def fired_triggers(self) -> list[Trigger]:
         """Exposures fired since the last call, at pulses of the belt: the wire to the camera."""
@@ -203,13 +188,15 @@ class SimulatedBoard:
             return
         self._close_gates()
         self.boot_id += 1
+        if self._encoder.fault:
+            self._count_id = self.boot_id
+        self._encoder.reset(self._tick)
         self._switch_on(nonce)
 
     def _configure(self, config: wire.Configure) -> None:
         if self._config is None:
             self._config = config
-            self._counts_faster_than = config.most_pulses_per_s / _TICKS_PER_S
-            self._settling = config.settling_pulses
+            self._encoder.believe(config, self._tick)
             for gate in ((lane, outlet) for lane in range(config.lanes) for outlet in range(1, config.outlets + 1)):
                 travel = (tenths * wire.MS_PER_TRAVEL * _TICKS_PER_MS for tenths in config.travel(*gate))
                 self.gates.setdefault(gate, PhysicalGate(*gate, 0, 0)).takes(*travel)
@@ -223,7 +210,7 @@ class SimulatedBoard:
         config = self._config
         if config is None:
             return wire.Answer.NOT_CONFIGURED
-        open_pulse = widened(command.open_pulse, self._count, 32)
+        open_pulse = widened(command.open_pulse, self._encoder.count, 32)
         close_pulse = widened(command.close_pulse, open_pulse, 32)
         if command.command < self._closed_below:
             return wire.Answer.CLOSED
@@ -233,11 +220,11 @@ class SimulatedBoard:
             return wire.Answer.UNKNOWN_OUTLET
         if close_pulse <= open_pulse:
             return wire.Answer.CLOSE_BEFORE_OPEN
-        if self.encoder_fault:
+        if self._encoder.fault:
             return wire.Answer.ENCODER_FAULT
         if self.emergency_stop:
             return wire.Answer.NOT_RUNNING
-        if open_pulse - self._furthest < config.lead_pulses:
+        if open_pulse - self._encoder.furthest < config.lead_pulses:
             return wire.Answer.TOO_LATE
         if self._pending() >= wire.MAX_PENDING:
             return wire.Answer.QUEUE_FULL
@@ -257,31 +244,6 @@ class SimulatedBoard:
             if report.report in wanted:
                 self._say(report)
 
-    # The encoder
-
-    def _count_pulses(self, count: int, step: Step) -> None:
-        """Take the new count in, if a belt can have made it."""
-        ticks = step.to_tick - step.from_tick
-        fast = self._counts_faster_than
-        jumped = fast is not None and count - self._count > fast * ticks + self._settling
-        ran_back = fast is not None and count < self._furthest - self._settling
-        if count != self._count or not self.belt_running or self.jogging or self.emergency_stop:
-            self._moved = int(step.to_tick)
-        silent = step.to_tick - self._moved > _STILL_TICKS
-        self._pulse, self._tick, self._count = int(step.to_pulse), int(step.to_tick), count
-        if jumped or ran_back or (silent and self._config is not None):
-            self.encoder_fault = self._count_broken = True
-            self._index_known = False
-            self._furthest = count
-            self._moved = self._tick
-        self._furthest = max(self._furthest, count)
-
-    def _measure_speed(self) -> None:
-        count, tick = self._speed_from
-        if self._tick - tick >= _SPEED_TICKS:
-            self._speed = max(0.0, (self._count - count) / (self._tick - tick))
-            self._speed_from = self._count, self._tick
-
     # Gates
 
     def _work_gates(self, step: Step) -> None:
@@ -293,7 +255,7 @@ class SimulatedBoard:
             else:
                 # What has not opened when the belt stops may open yet; a full outlet is asked when a gate is to open.
                 ahead = self._half_travel(self.gates[key])[0] if cause is wire.Cause.OUTLET_FULL else 0.0
-                self._end(key, cause, step, self._furthest + ahead)
+                self._end(key, cause, step, self._encoder.furthest + ahead)
 
     def _why_closed(self, outlet: int) -> wire.Cause | None:
         if self.jogging:
@@ -311,23 +273,24 @@ class SimulatedBoard:
         """
         before_open, before_close = self._half_travel(gate)
         now: float = self._worked
+        furthest = self._encoder.furthest
         while windows:
             window = windows[0]
             if window.fired is None:
                 start = max(window.open_pulse - before_open, now)
-                if start > self._furthest:
+                if start > furthest:
                     return
                 gate.open_at(self._on_belt(start, step), step)
                 window.fired = now = start
             following = windows[1] if len(windows) > 1 else None
             if following and following.open_pulse - before_open <= window.close_pulse - before_close:
                 end = max(float(window.close_pulse), now)
-                if end > self._furthest:
+                if end > furthest:
                     return
                 following.fired = float(following.open_pulse)
             else:
                 end = max(window.close_pulse - before_close, now)
-                if end > self._furthest:
+                if end > furthest:
                     return
                 gate.close_at(self._on_belt(end, step), step)
             now = end
@@ -336,10 +299,10 @@ class SimulatedBoard:
 
     def _on_belt(self, count: float, step: Step) -> float:
         """Where the belt truly was in this step when the encoder stood at a count."""
-        return min(max(count - self._miscounted, step.from_pulse), step.to_pulse)
+        return min(max(count - self._encoder.ahead, step.from_pulse), step.to_pulse)
 
     def _half_travel(self, gate: PhysicalGate) -> tuple[float, float]:
-        return gate.opening_ticks / 2 * self._speed, gate.closing_ticks / 2 * self._speed
+        return gate.opening_ticks / 2 * self._encoder.speed, gate.closing_ticks / 2 * self._encoder.speed
 
     def _end_all(self, cause: wire.Cause, step: Step) -> None:
         for key in self._windows:
@@ -350,9 +313,9 @@ class SimulatedBoard:
         windows = self._windows[gate]
         self.gates[gate].close_at(step.to_pulse, step)
         if windows and windows[0].fired is not None:
-            self._report_outcome(windows.pop(0), wire.Ending.CUT_SHORT, cause, self._count)
+            self._report_outcome(windows.pop(0), wire.Ending.CUT_SHORT, cause, self._encoder.count)
         while windows and windows[0].open_pulse <= up_to:
-            self._report_outcome(windows.pop(0), wire.Ending.VOID, cause, self._count)
+            self._report_outcome(windows.pop(0), wire.Ending.VOID, cause, self._encoder.count)
 
     def _close_gates(self) -> None:
         for gate in self.gates.values():
@@ -366,7 +329,7 @@ class SimulatedBoard:
     def _fire_camera(self, step: Step) -> None:
         assert self._config is not None
         every = self._config.trigger_pulses
-        for multiple in range(self._worked // every + 1, self._furthest // every + 1):
+        for multiple in range(self._worked // every + 1, self._encoder.furthest // every + 1):
             number, count = self._trigger_number, multiple * every
             self._trigger_number += 1
             self._fired.append(Trigger(number, Pulse(round(self._on_belt(count, step)))))
@@ -389,11 +352,11 @@ class SimulatedBoard:
         open_gates = (lane * outlets + outlet - 1 for (lane, outlet), gate in self.gates.items() if gate.told_open)
         self._say(
             wire.Status(
-                pulse=wire.wire32(self._count),
+                pulse=wire.wire32(self._encoder.count),
                 tick=wire.wire32(self._tick),
                 signals=self._signals(),
                 outlets_full=sum(1 << outlet - 1 for outlet in set(self.outlets_full)),
-                index_pulse=wire.wire32(self._index),
+                index_pulse=wire.wire32(self._encoder.index or 0),
                 newest_report=self._report_number,
                 oldest_report=self._reports[0].report if self._reports else self._report_number + 1,
                 pending=self._pending(),
@@ -406,8 +369,8 @@ class SimulatedBoard:
             wire.Status.BELT_RUNNING * self.belt_running
             | wire.Status.EMERGENCY_STOP * self.emergency_stop
             | wire.Status.JOGGING * self.jogging
-            | wire.Status.ENCODER_FAULT * self.encoder_fault
-            | wire.Status.INDEX_KNOWN * self._index_known
+            | wire.Status.ENCODER_FAULT * self._encoder.fault
+            | wire.Status.INDEX_KNOWN * (self._encoder.index is not None)
         )
 
     def _report_outcome(self, window: _Window, ending: wire.Ending, cause: wire.Cause, closed: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import select
@@ -101,17 +102,24 @@ def command() -> Callable[..., GateCommand]:
     return window
 
 
+_boots = itertools.count(1, 1000)  # no two boards are alike
+
+
 class BoardOnPty:
     """A simulated board behind a real pseudo-terminal, its belt driven by the clock, in a thread of the test.
 
-    garble: what happens to the bytes on their way, (data, towards the board) → data.
+    garble: what happens to the bytes on their way, (data, towards the board) → data. The chain's index mark passes at
+    every multiple of mark_every; 0: never.
     """
 
+    mark_every = 0
+
     def __init__(self, garble: Callable[[bytes, bool], bytes] = lambda data, to_board: data) -> None:
-        self.board, self._port, self._garble = SimulatedBoard(), PtyPort(), garble
+        self.board, self._port, self._garble = SimulatedBoard(boot_id=next(_boots)), PtyPort(), garble
         self.path = self._port.path
         self.lock = threading.Lock()
         self._clock, self._began = SystemClock(), SystemClock().now()
+        self._came_to = Pulse(0)
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._serve, name="board on pty")
         self._thread.start()
@@ -130,6 +138,9 @@ class BoardOnPty:
             with self.lock:
                 now = self._clock.now()
                 tick, pulse = BoardTick((now - self._began) // 1000), Pulse(self._pulse_at(now))
+                if self.mark_every and pulse // self.mark_every > self._came_to // self.mark_every:
+                    self.board.index_passed(Pulse(pulse // self.mark_every * self.mark_every))
+                self._came_to = pulse
                 said = self.board.advance(pulse, tick)
                 self.board.receive(self._garble(self._port.read(), True))
                 said += self.board.advance(pulse, tick)
