@@ -30,7 +30,7 @@ from grader.storage.recordings import PackedWriter, RecordingWriter, open_gradab
 from grader.storage.recordings.pictures import MAIN, decoded, encoded, is_plain
 from grader.storage.recordings.pixel_codec import PixelCodec
 from grader.storage.recordings.slots import Slot
-from grader.storage.resume import read_lots, where_to_go_on
+from grader.storage.resume import where_to_go_on
 
 _VARIETY = "Fuji"
 _REMEMBERED = "scale"
@@ -272,7 +272,7 @@ def _forget_log(path: Path) -> None:
 
 
 def _read_journal(path: Path) -> None:
-    reads = (read_fruit, read_outcomes, read_events, read_runs, read_lots, where_to_go_on, _gone_on_with)
+    reads = (read_fruit, read_outcomes, read_events, read_runs, where_to_go_on, _gone_on_with)
     _all_of(partial(read_memory, path, _REMEMBERED), *(partial(read, path) for read in reads))
 
 
