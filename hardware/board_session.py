@@ -92,7 +92,8 @@ class _Reports:
 
     def expect(self, newest: int, oldest: int) -> None:
         """The board has sent reports up to `newest` and still has those from `oldest` on."""
-        oldest = max(oldest, newest - wire.REPORTS_KEPT + 1)  # whatever a board says, no more than that is asked for
+        # Whatever a board says, no more than it keeps is asked for.
+        oldest = min(max(oldest, newest - wire.REPORTS_KEPT + 1), newest + 1)
         for number in range(max(self.newest + 1, oldest), newest + 1):
             self._missing[number] = HostNs(0)
         if newest > self.newest:
@@ -147,7 +148,6 @@ class BoardSession:
         self._clear()
 
     def _clear(self) -> None:
-        self.count_id = 0  # of the board's count in this talk; 0: not known yet
         self._talk = 0  # the board's boot id; 0: not known yet
         self._configured = False
         self._status: BoardStatus | None = None
@@ -227,6 +227,12 @@ class BoardSession:
     def widened(self, pulse: int) -> Pulse:
         """The whole count of one of which a device told the low 32 bits."""
         return self._belt.widened(wire.wire32(pulse))
+
+    @property
+    def counts(self) -> int:
+        """How many counts have begun that have nothing to do with the one before: the first, and each after one that
+        was lost."""
+        return self._belt.counts
 
     @property
     def latest_mark(self) -> Pulse | None:
@@ -320,7 +326,6 @@ class BoardSession:
             )
         self._talk = self._packer.talk = talk
         self._belt.begin(boot.count_id)
-        self.count_id = boot.count_id
         self.stage, self._tries = Stage.CONFIGURING, 0
         return self._ask(now)
 

@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from grader.cli import order
 from grader.cli.words import LANGUAGES, Language, language_of, say
+from grader.domain.snapshot import Snapshot, State
 from grader.errors import BadFile, GraderError
 
 app = typer.Typer(
@@ -122,13 +124,14 @@ def run(
     cups_per_second: Annotated[float | None, typer.Option(min=0.5, max=20.0, help="per lane; 12 if not given")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="stop after so long; else Ctrl-C")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
-    level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
-    variety: Annotated[str, typer.Option(help="of the fruit")] = "Fuji",
+    level: Annotated[str, typer.Option(help="ideal, static, changing or faults")] = "changing",
+    variety: Annotated[str | None, typer.Option(help="of the fruit; Fuji if not given")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
-    lot: Annotated[str, typer.Option(help="name of the lot")] = "lot-1",
+    scenario: Annotated[Path | None, typer.Option(help="a file that says what goes wrong, and when")] = None,
+    lot: Annotated[str | None, typer.Option(help="a lot to begin, or to go on with")] = None,
     grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
     sheet: Sheet = None,
-    out: Annotated[Path | None, typer.Option(help="folder for journal, fruit.csv, summary.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the journal; what is in it goes on")] = None,
     lang: Lang = "",
 ) -> int:
     """Run the station. Without a station file it runs the simulated line."""
@@ -136,11 +139,11 @@ def run(
     from grader.app.live import SimulatedRun, default_out, started
     from grader.app.simulating import LEVELS, VARIETIES
     from grader.cli.page import Page, closing_report
-    from grader.domain.snapshot import State
 
     language = _language(lang)
     _one_of("--level", level, list(LEVELS))
-    _one_of("--variety", variety, list(VARIETIES))
+    if variety is not None:
+        _one_of("--variety", variety, list(VARIETIES))
     asked = SimulatedRun(
         out=_folder(out if out is not None else default_out()),
         station=station,
@@ -152,6 +155,7 @@ def run(
         sheet=sheet,
         lot=lot,
         grower=grower,
+        scenario=scenario,
     )
     page_console = Console(force_terminal=False) if headless else None
     with _ctrl_c() as asked_to_stop, ExitStack() as closing:
@@ -161,15 +165,18 @@ def run(
         page = closing.enter_context(Page(language, page_console))
         deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         shown = live.tick()
-        while time.monotonic() < deadline and not asked_to_stop() and shown.state is State.RUNNING:
-            time.sleep(0.25)
+        while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):
+            live.is_asked_to_stop.wait(0.25)
+            if live.is_asked_to_stop.is_set():
+                break
             shown = live.tick()
             page.show(shown)
-        live.drain(say(language, "asked_to_stop" if asked_to_stop() else "time_is_up"), page.show)
+        by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
+        live.drain(say(language, "asked_to_stop" if asked_to_stop() else by_order), page.show)
         live.station.stop()
         shown = live.tick()
         page.show(shown)
-    summary, verdict = closed_books(asked.out, shown, asked.landings, asked.seed)
+    summary, verdict = closed_books(asked.out, shown, asked.seed)
     console.print(closing_report(summary, language))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
@@ -185,6 +192,14 @@ def run(
         errors.print(_marked("✗", shown.reason))
         return 1
     return 0
+
+
+app.add_typer(order.app, name="order")
+
+
+def _goes_on(shown: Snapshot) -> bool:
+    """A fault that a person can reset is waited out."""
+    return shown.state is State.RUNNING or (shown.state is State.FAULTED and shown.can_reset)
 
 
 @app.command()

@@ -104,7 +104,7 @@ def closing_report(summary: Summary, lang: Language) -> RenderableType:
     for stage in STAGES:
         if stage in summary.latency:
             latency.add_row(say(lang, stage), *_percentiles(summary.latency[stage]), f"{summary.latency[stage].n:,}")
-    missed = summary.late + summary.refused + summary.void + summary.frames_dropped
+    missed = summary.late + summary.refused + summary.void + summary.unknown + summary.frames_dropped
     return Group(
         Text(say(lang, "lot_closed", lot=", ".join(summary.lots) or "-"), style="bold"),
         Text(
@@ -123,6 +123,7 @@ def closing_report(summary: Summary, lang: Language) -> RenderableType:
                 late=f"{summary.late:,}",
                 refused=f"{summary.refused:,}",
                 void=f"{summary.void:,}",
+                unknown=f"{summary.unknown:,}",
                 dropped=f"{summary.frames_dropped:,}",
             ),
             trouble=bool(missed),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from grader.domain.flags import FLAGS, flag_names
+from grader.domain.snapshot import Finding
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -23,6 +24,23 @@ WORDS: dict[Language, dict[str, str]] = {
         "to_do_stopped": "Gates are closed. Everything is in the journal.",
         "to_do_faulted": "Gates are closed. Find the cause, put it right, start again.",
         "asked_to_stop": "Ctrl-C",
+        "asked_by_order": "ordered to stop",
+        "order_done": "done",
+        "finding_camera": "the camera gives no pictures, it is opened again: {detail}",
+        "finding_sensors": "scales and spectrometers are not heard, they are opened again: {detail}",
+        "finding_no_weight": "lane {lane}: {share} of the fruit have no weight",
+        "finding_no_sugar": "lane {lane}: {share} of the fruit have no sugar value",
+        "finding_not_seen": "lane {lane}: {share} of the fruit are not seen well enough",
+        "finding_frames_lost": "{share} of the pictures are lost",
+        "finding_light": "pictures are dark: {share} of the light is left",
+        "finding_late": "{share} of the fruit came too late for their gate",
+        "finding_board_link": "the cable to the gate board damages {detail} messages",
+        "finding_belt_stopped": "the belt stands still",
+        "finding_belt_jogged": "the belt is jogged: gates stay closed",
+        "finding_not_phased": "waiting for the chain's index mark: gates stay closed",
+        "finding_outlet_full": "outlet {outlet} is full",
+        "finding_journal": "the journal cannot be written, gates wait for it: {detail}",
+        "finding_lot_waits": "lots that wait for a gap, and in how many lanes: {detail}",
         "time_is_up": "time is up",
         "lot": "lot",
         "sheet": "sheet",
@@ -45,6 +63,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "step": "step",
         "commit": "commit",
         "frame_to_command": "frame-command",
+        "wait": "wait",
+        "answer": "board answer",
         "worst": "worst",
         "timed": "n",
         "board_good": "gate board: {pending} commands pending, {open} gates open, start {boot}",
@@ -63,7 +83,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "default": "default",
         "flag": "flag",
         "stage": "stage, ms",
-        "gates_missed": "gate commands: {late} late, {refused} refused, {void} void; frames dropped: {dropped}",
+        "gates_missed": "gate commands: {late} late, {refused} refused, {void} void, {unknown} not known; "
+        "frames dropped: {dropped}",
     },
     "zh": {
         "starting": "启动中",
@@ -77,6 +98,23 @@ WORDS: dict[Language, dict[str, str]] = {
         "to_do_stopped": "分选门已关闭，数据已全部记入日志。",
         "to_do_faulted": "分选门已关闭。请查明并排除原因，然后重新启动。",
         "asked_to_stop": "已按 Ctrl-C",
+        "asked_by_order": "已下令停止",
+        "order_done": "完成",
+        "finding_camera": "相机没有图像，正在重新打开：{detail}",
+        "finding_sensors": "收不到称重和光谱数据，正在重新连接：{detail}",
+        "finding_no_weight": "第 {lane} 道：{share} 的果实没有重量",
+        "finding_no_sugar": "第 {lane} 道：{share} 的果实没有糖度",
+        "finding_not_seen": "第 {lane} 道：{share} 的果实看不清",
+        "finding_frames_lost": "{share} 的图像丢失",
+        "finding_light": "图像偏暗：亮度只剩 {share}",
+        "finding_late": "{share} 的果实判定太晚，未能开门",
+        "finding_board_link": "与分选板的连线损坏数据：{detail}",
+        "finding_belt_stopped": "输送链停止",
+        "finding_belt_jogged": "输送链点动中：分选门保持关闭",
+        "finding_not_phased": "等待链条零位标记：分选门保持关闭",
+        "finding_outlet_full": "出口 {outlet} 已满",
+        "finding_journal": "日志无法写入，分选门等待：{detail}",
+        "finding_lot_waits": "等待空档才开始的批次及道数：{detail}",
         "time_is_up": "时间到",
         "lot": "批次",
         "sheet": "标准",
@@ -99,6 +137,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "step": "判定计算",
         "commit": "写入日志",
         "frame_to_command": "图像到指令",
+        "wait": "等待写入",
+        "answer": "分选板应答",
         "worst": "最差",
         "timed": "次数",
         "board_good": "分选板：待执行 {pending} 条，已开 {open} 门，启动号 {boot}",
@@ -117,7 +157,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "default": "默认",
         "flag": "标记",
         "stage": "阶段（毫秒）",
-        "gates_missed": "分选指令：超时 {late}，拒绝 {refused}，作废 {void}；丢帧：{dropped}",
+        "gates_missed": "分选指令：超时 {late}，拒绝 {refused}，作废 {void}，结果不明 {unknown}；丢帧：{dropped}",
     },
 }
 
@@ -135,6 +175,13 @@ def say(lang: Language, key: str, **values: object) -> str:
 def say_flag(lang: Language, name: str) -> str:
     """What an operator reads for a flag's name, as in `flag_names`."""
     return _FLAG_WORDS[lang][name]
+
+
+def say_finding(lang: Language, finding: Finding) -> str:
+    """What an operator reads for something that is not as it should be."""
+    share = "" if finding.share is None else f"{finding.share:.0%}"
+    values = {"lane": finding.lane, "outlet": finding.outlet, "share": share, "detail": finding.detail}
+    return say(lang, f"finding_{finding.kind}", **values)
 
 
 def language_of(environ: Mapping[str, str]) -> Language:

@@ -34,10 +34,12 @@ class Result(StrEnum):
     LATE = "late"  # the station did not send it: less than the lead was left
     REFUSED = "refused"  # the board said no; `reason` has its code
     VOID = "void"  # the board restarted, closed all gates or was lost before it fired
+    UNKNOWN = "unknown"  # the station was stopped before it heard from the board: the gate may have opened or not
 
 
 class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate did. fired_pulse: the board's own count when the gate was told to open; None: it never was."""
+    """What the gate did. fired_pulse: the board's own count when the gate was told to open; None: it never was,
+    or nobody knows."""
 
     lane: int
     cup: int

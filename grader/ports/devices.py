@@ -34,6 +34,11 @@ class Camera(Protocol):
 class Sensors(Protocol):
     """Scales and spectrometers of all lanes."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether their connection has ended: nothing more will come."""
+        ...
+
     def readings(self) -> Readings:
         """Everything since the last call, oldest first. Never blocks."""
         ...
@@ -57,6 +62,19 @@ class Encoder(Protocol):
 
 class GateBoard(Protocol):
     """Opens gates at encoder pulses, on its own counter. Closed is the safe state."""
+
+    @property
+    def packets_damaged(self) -> int:
+        """Messages of the board that did not come whole, so far."""
+        ...
+
+    def connect(self) -> None:
+        """Begin afresh, with everything of before void: after it was lost, or after a fault. Raises BoardLost."""
+        ...
+
+    def round_trips_ns(self) -> list[int]:
+        """From a command to the board's answer, of each answered since the last call. Never blocks."""
+        ...
 
     def submit(self, commands: Sequence[GateCommand]) -> None:
         """Hand commands over. What becomes of each comes back in `outcomes`. Raises BoardLost."""

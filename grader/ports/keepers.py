@@ -18,6 +18,10 @@ class Journal(Protocol):
         """Write all of it and return when it is durable. Raises JournalError; then nothing was written."""
         ...
 
+    def remember(self, name: str, value: object) -> None:
+        """Keep a small thing to go on with after a restart, in place of what had this name. Raises JournalError."""
+        ...
+
     def close(self) -> None:
         """Idempotent."""
         ...

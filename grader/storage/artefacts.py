@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import tokenize
 import types
 import typing
 import zipfile
@@ -91,6 +92,7 @@ class _Foreign(Exception):
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    tokenize.TokenError,
     msgspec.MsgspecError,
     ValueError,
     TypeError,

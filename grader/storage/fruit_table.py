@@ -275,6 +275,8 @@ def _alike(here: FruitRecord, there: FruitRecord, column: str, tolerances: Mappi
 def _near(actual: float | None, expected: float | None, tolerance: float) -> bool:
     if actual is None or expected is None:
         return actual is expected
+    if actual == expected:  # in a reason even a number too long for a double
+        return True
     return abs(actual - expected) <= tolerance + _FLOAT_NOISE * max(1.0, abs(expected))
 
 

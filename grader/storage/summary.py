@@ -19,6 +19,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     lots: their names. packout: fruit by grade, then by size. outlets: fruit by the outlet decided for them, as text;
     "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose gate did not open, by why.
+    unknown: fruit of whose gate nothing was heard, because the station was stopped too early.
     duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`.
     versions and hashes: as in `RunInfo`. seed: of the simulated line, None elsewhere.
     """
@@ -32,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     late: int
     refused: int
     void: int
+    unknown: int = 0
     frames_dropped: int
     duration_s: float
     fruit_per_s: float
@@ -68,6 +70,7 @@ def summary_of(
         late=gates[Result.LATE],
         refused=gates[Result.REFUSED],
         void=gates[Result.VOID],
+        unknown=gates[Result.UNKNOWN],
         frames_dropped=frames_dropped,
         duration_s=duration_s,
         fruit_per_s=len(records) / duration_s if duration_s > 0 else 0.0,

@@ -1,6 +1,8 @@
-"""Weighings and scans given to the cups that they are of, and the scale's zero."""
+"""Weighings and scans given to the cups that they are of, and masses made of what the scale said."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +10,14 @@ from numpy.typing import NDArray
 from grader.domain.flags import Flag
 from grader.domain.frames import Readings, Scan, Weighing
 from grader.tracking.belt import FARTHEST_PULSE
+from grader.tracking.scale import Place, learn
+from grader.tracking.scale_watch import Alarm, is_believed, watch_empty, watch_repeats, watch_zero
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import Said, TrackState
+from grader.units import Pulse
+
+_WHOSE = np.uint32(Flag.PULSE_JUMP | Flag.OUT_OF_PLACE)
+"""Of a cup with one of these nobody can say for certain which it is."""
 
 MOST_REFERENCES = 32
 """Scans of one kind and time that a mean is made of."""
@@ -73,37 +81,77 @@ def _keep_reference(state: TrackState, scan: Scan) -> None:
     state.lane_references = None
 
 
+class Masses(NamedTuple):
+    """What the scale makes of cups, (n,) each.
+
+    mass_g: NaN where there is no weight that can be of a fruit, or none that is believed. light, heavy bool: it found
+    next to nothing, be it a little below zero, where no fruit can be; it found as much as a fruit weighs, or more.
+    """
+
+    mass_g: NDArray[np.float64]
+    light: NDArray[np.bool_]
+    heavy: NDArray[np.bool_]
+
+
+class Looks(NamedTuple):
+    """How cups look to the scale, (n,) bool each: a fruit is in it; nothing is; many pictures show plainly that nothing
+    is, and none is missing."""
+
+    fruit: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
+    plainly_empty: NDArray[np.bool_]
+
+
 def masses(
     state: TrackState,
     lane: NDArray[np.int64],
+    cup: NDArray[np.int64],
     said: list[Said],
-    looks_empty: NDArray[np.bool_],
+    looks: Looks,
     flags: NDArray[np.uint32],
     settings: TrackSettings,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Readings less the scale's zero, (n,) g, NaN where there is none that can be of a fruit; flags are set in place.
-    And where the scale found next to nothing, (n,) bool: a little below its zero, too, where no fruit can be.
+) -> Masses:
+    """Readings less zero and tare; flags are set in place.
 
-    A cup that looks empty and weighs next to nothing teaches the scale of its lane its zero.
+    A cup that looks empty and weighs next to nothing teaches the scale of its lane its zero, and its own tare. What a
+    scale says that is not to be believed is no weight, but nothing that it found heavy is forgotten.
     """
-    mass_g, light = np.full(len(lane), np.nan), np.zeros(len(lane), bool)
-    # A loop over cups: each empty one moves the zero that the next one is weighed against.
-    for row, (n, each) in enumerate(zip(lane.tolist(), said, strict=True)):
+    found = Masses(np.full(len(lane), np.nan), np.zeros(len(lane), bool), np.zeros(len(lane), bool))
+    scale, course, events = state.scale, state.course, state.events
+    # A loop over cups: each empty one moves the zero that the next one is weighed against. 2 us, an empty one 20 us.
+    for row, (n, serial, each) in enumerate(zip(lane.tolist(), cup.tolist(), said, strict=True)):
         if not np.isfinite(each.reading_g):
             continue
-        above_g = each.reading_g - float(state.zero_g[n])
-        light[row] = abs(above_g) < settings.least_mass_g
-        if looks_empty[row] and light[row]:
-            _learn_zero(state, n, each.reading_g)
-        elif not 0 <= above_g <= settings.most_mass_g:
+        of, reading_g = scale.lanes[n], each.reading_g
+        pulse = Pulse(serial * course.pulses_per_cup + (course.scale or 0))
+        place = Place(n, serial, scale.chain_cup(serial), pulse)
+        watch_repeats(of, place, reading_g, holds_fruit=bool(looks.fruit[row]), settings=settings.scale, events=events)
+        above_g = reading_g - of.zero_g - of.tare_g(place.chain_cup)
+        is_light = abs(above_g) < settings.least_mass_g
+        is_heavy = settings.least_mass_g <= above_g <= settings.most_mass_g
+        if Alarm.FROZEN in of.alarms:  # what the camera did not see may still be there
             flags[row] |= np.uint32(Flag.BAD_WEIGHT)
+            found.heavy[row] = is_heavy and not looks.plainly_empty[row]
             continue
-        mass_g[row] = above_g
-    return mass_g, light
-
-
-def _learn_zero(state: TrackState, lane: int, reading_g: float) -> None:
-    readings = state.empty_g[lane]
-    readings[state.n_empty[lane] % len(readings)] = reading_g
-    state.n_empty[lane] += 1
-    state.zero_g[lane] = np.median(readings)
+        if looks.empty[row]:
+            sure = not flags[row] & _WHOSE
+            if is_light:
+                learn(of, place, reading_g, sure_of_cup=sure, settings=settings.scale, events=events)
+                watch_zero(of, place, settings.scale, events)
+            if looks.plainly_empty[row]:
+                watch_empty(
+                    of,
+                    place,
+                    reading_g - of.zero_g,
+                    fruit_g=settings.least_mass_g,
+                    sure_of_cup=sure,
+                    settings=settings.scale,
+                    events=events,
+                )
+        found.light[row], found.heavy[row] = is_light, is_heavy
+        is_possible = 0 <= above_g <= settings.most_mass_g or (looks.empty[row] and is_light)
+        if is_possible and is_believed(of, place):
+            found.mass_g[row] = above_g
+        else:
+            flags[row] |= np.uint32(Flag.BAD_WEIGHT)
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.domain.events import Event
 from grader.domain.frames import Scan
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.plausible import MOST_CUPS_FOLLOWED
@@ -15,6 +16,7 @@ from grader.domain.views import VIEW_WIDTH
 from grader.errors import BadSettings
 from grader.spectra.references import References
 from grader.tracking.belt import Belt
+from grader.tracking.scale import ScaleMemory, ScaleState, new_scale
 from grader.tracking.settings import TrackSettings
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import Combined
@@ -99,6 +101,10 @@ class Course:
         """The last cup whose centre has come to a position."""
         return (pulse - position) // self.pulses_per_cup
 
+    def next_to_enter(self, pulse: int) -> int:
+        """The first cup of which no part has come into the picture."""
+        return self.last_past(self.enters - self.pulses_per_cup // 2, pulse) + 1
+
 
 @dataclass(slots=True)
 class Said:
@@ -122,8 +128,7 @@ class TrackState:
     made of them, None when they have to be made anew.
 
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
-    got a record. empty_g (lanes, zero_cups): readings of the latest empty cups, 0 before there were so many; n_empty
-    (lanes,): how many there were; zero_g (lanes,): their median, the scale's zero.
+    got a record. scale: what its zeros and tares are. events: what happened to it since they were last taken.
 
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
     """
@@ -141,13 +146,12 @@ class TrackState:
     look: NDArray[np.uint8]
     measured: NDArray[np.float64]
     decided: NDArray[np.int64]
-    empty_g: NDArray[np.float64]
-    n_empty: NDArray[np.int64]
-    zero_g: NDArray[np.float64]
+    scale: ScaleState
     passed: int
     said: dict[tuple[int, int], Said] = field(default_factory=dict)
     references: dict[tuple[int, str], list[Scan]] = field(default_factory=dict)
     lane_references: References | None = None
+    events: list[Event] = field(default_factory=list)
     ignored_views: int = 0
     ignored_readings: int = 0
 
@@ -163,8 +167,11 @@ class TrackState:
         return max(known, default=None)
 
 
-def new_track(installation: Installation, camera: CameraPlace, settings: TrackSettings) -> TrackState:
-    """Nothing on the belt. Raises BadSettings as `Course.of`."""
+def new_track(
+    installation: Installation, camera: CameraPlace, settings: TrackSettings, scale_memory: ScaleMemory | None = None
+) -> TrackState:
+    """Nothing on the belt; the scale as it was left, or new. Raises BadSettings as `Course.of`."""
+    scale, spans = new_scale(installation, settings.scale, scale_memory)
     course = Course.of(installation, camera)
     lanes = installation.line.lanes
     shape = (lanes, course.slots)
@@ -182,10 +189,9 @@ def new_track(installation: Installation, camera: CameraPlace, settings: TrackSe
         look=np.zeros(shape, np.uint8),
         measured=np.full((*shape, len(Combined._fields)), np.nan),
         decided=np.full(lanes, course.first_cup - 1, np.int64),
-        empty_g=np.zeros((lanes, settings.zero_cups)),
-        n_empty=np.zeros(lanes, np.int64),
-        zero_g=np.zeros(lanes),
+        scale=scale,
         passed=course.first_cup - 1,
+        events=spans,
     )
 
 

@@ -18,7 +18,8 @@ from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.in_place import out_of_place
-from grader.tracking.readings import masses
+from grader.tracking.readings import Looks, masses
+from grader.tracking.scale import doubt_cups
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import MOST_VIEWS, NEVER, NO_CUP, Said, TrackState
 from grader.tracking.sugar import sugars
@@ -74,7 +75,9 @@ def flag_cut_off(state: TrackState, pulse: Pulse) -> set[tuple[int, int]]:
 
 
 def flag_all(state: TrackState, flags: Flag) -> None:
-    """Flag everything that is on its way."""
+    """Flag everything that is on its way. When the encoder is in doubt, so is which cup of the chain is which."""
+    if flags & Flag.PULSE_JUMP:
+        doubt_cups(state.scale, state.belt.pulse, state.events)
     state.flags[state.cup != NO_CUP] |= np.uint32(flags)
     for said in state.said.values():
         said.flags |= flags
@@ -149,11 +152,14 @@ def decide(
     flags = np.where(held, state.flags[lane, slot], np.uint32(Flag.NOT_SEEN))
     said = [state.said.pop(key, _NOTHING_SAID) for key in zip(lane.tolist(), cup.tolist(), strict=True)]
     flags |= np.array([each.flags for each in said], np.uint32)
-    mass_g, light = masses(state, lane, said, look == Look.NOTHING, flags, settings)
+    empty = look == Look.NOTHING
+    shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
+    looks = Looks(fruit=look == Look.FRUIT, empty=empty, plainly_empty=empty & shown)
+    mass_g, light, heavy = masses(state, lane, cup, said, looks, flags, settings)
     measured = Combined(*np.where(held[:, None], state.measured[lane, slot], np.nan).T)
     small = (measured.diameter_mm < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
     plain = (look == Look.FRUIT) & ~(small & light)  # small, weightless and anywhere in its cup: litter
-    rows = np.flatnonzero(plain | (mass_g >= settings.least_mass_g) | ((look == Look.DOUBTFUL) & ~light))
+    rows = np.flatnonzero(plain | heavy | ((look == Look.DOUBTFUL) & ~light))
     seen = Combined(*(values[rows] for values in measured))
     scans = [said[row].scan for row in rows]
     _forget(state, lane[held], slot[held])

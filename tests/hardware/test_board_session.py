@@ -359,16 +359,50 @@ def test_index_marks_come_each_once_and_the_latest_is_known_to_a_new_talk(talk):
     assert talk.session.take_marks() == []
 
 
-def test_a_count_that_goes_on_keeps_its_name_and_one_that_was_lost_takes_another(talk):
+def test_a_count_goes_on_over_a_reset_and_begins_anew_after_power_was_lost(talk):
     talk.connect()
-    first = talk.session.count_id
     talk.connect(nonce=8)
-    assert talk.session.count_id == first
+    assert talk.session.counts == 1
     talk.board.restart()
     talk.run_ms(10)
     talk.connect(nonce=9)
-    assert talk.session.count_id not in (first, 0)
+    assert talk.session.counts == 2
     assert talk.session.pulse(talk.now) < talk.pulse - 300
+
+
+@pytest.mark.parametrize("lie", [5000, -200])
+def test_a_board_that_has_lied_is_believed_again_once_it_says_what_can_be(talk, command, lie):
+    talk.connect()
+    talk.board.lies_by = lie
+    talk.run_ms(100)
+    assert talk.session.stage is Stage.LOST
+    talk.say(talk.session.begin(8, talk.now))
+    talk.run_ms(300)
+    assert talk.session.stage is Stage.LOST
+    talk.board.lies_by = 0
+    talk.connect(nonce=9)
+    talk.submit(command(20, 1))
+    talk.run_to(20 * 96 + 2200)
+    assert talk.outcomes[-1].result is Result.FIRED
+
+
+def test_a_board_that_refuses_says_so(talk, command):
+    talk.connect()
+    talk.board.refuses = True
+    talk.submit(command(0, 1))
+    talk.run_ms(20)
+    assert [(o.result, o.reason) for o in talk.outcomes] == [(Result.REFUSED, "queue full")]
+
+
+@pytest.mark.parametrize(("newest", "oldest"), [(2**32 - 1, 0), (2**32 - 1, 2**32 - 1), (5, 2**32 - 1)])
+def test_no_claim_of_a_board_makes_the_station_miss_more_reports_than_a_board_keeps(talk, newest, oldest):
+    talk.connect()
+    claim = wire.Status(int(talk.pulse), int(talk.ms * 1000) + 1, 1, 0, 0, newest, oldest, 0, 0)
+    talk.session.receive(wire.Packer(talk.board.boot_id).pack(claim), talk.now)
+    asked = [talk.session.due(talk.now) for _ in range(100)]
+    wanted = [one for _, one in wire.Decoder().feed(b"".join(asked)) if isinstance(one, wire.Resend)]
+    assert sum(len(one.wanted()) for one in wanted) <= wire.REPORTS_KEPT
+    assert talk.session.counters.lost_reports <= newest
 
 
 def test_commands_and_outcomes_are_in_the_houses_pulses_whatever_the_board_counts(talk, command):

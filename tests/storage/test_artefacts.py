@@ -162,6 +162,7 @@ HUGE = (
     + b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 99999), }".ljust(117)
     + b"\n"
 )
+UNCLOSED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '|u1', 'shape': (".ljust(117) + b"\n"
 
 DAMAGE: dict[str, dict[str, bytes | None]] = {
     "no header": {"header_json": None},
@@ -180,6 +181,7 @@ DAMAGE: dict[str, dict[str, bytes | None]] = {
     "array of another dtype": {"lookup_npy": _npy(np.zeros(3))},
     "array of objects": {"lookup_npy": _npy(np.array([{}], dtype=object))},
     "array that announces petabytes": {"lookup_npy": HUGE},
+    "array whose header is not closed": {"lookup_npy": UNCLOSED},
     "array in Fortran order": {"matrix_npy": _npy(np.asfortranarray(np.ones((2, 3), np.float32)))},
     "array cut short": {"lookup_npy": _npy(TABLE.lookup)[:-1]},
     "array with bytes behind it": {"lookup_npy": _npy(TABLE.lookup) + b"x"},

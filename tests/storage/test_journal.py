@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -407,6 +407,44 @@ def test_damage_inside_a_row_is_an_error_and_not_a_traceback(journal: SqliteJour
     db.close()
     with pytest.raises(JournalError, match="impossible"):
         read_fruit(path)
+
+
+def spoil_cells(path: Path, changes: str) -> None:
+    """As a damaged disk may: cells of a type that their columns do not take."""
+    db = sqlite3.connect(path, isolation_level=None)
+    for table in ("run", "fruit", "outcome"):
+        db.execute(f"DROP TRIGGER {table}_no_update")
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '') WHERE type = 'table'")
+    db.close()
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute(changes)
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ("UPDATE fruit SET lane = 'x'", read_fruit),
+        ("UPDATE fruit SET diameter_mm = x'00'", read_fruit),
+        ("UPDATE fruit SET reasons = 5", read_fruit),
+        (f"UPDATE fruit SET reasons = '{'[' * 100_000}'", read_fruit),
+        ("UPDATE outcome SET fired_pulse = 'x'", read_outcomes),
+        ("UPDATE outcome SET result = 'exploded'", read_outcomes),
+        ("UPDATE run SET versions = '[]'", read_runs),
+        ("UPDATE run SET installation = x'ff'", read_runs),
+        ("UPDATE fruit SET cup = 'x'", lambda path: open_journal(path, RUN).last_serials()),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:unclosed database")  # the journal of the last case is only asked once
+def test_a_cell_of_another_type_than_its_column_is_an_error_and_not_a_traceback(
+    journal: SqliteJournal, path: Path, changes: str, read: Callable[[Path], object]
+) -> None:
+    journal.commit([a_fruit(0, 1)], [an_outcome(0, 1)])
+    journal.close()
+    spoil_cells(path, changes)
+    with pytest.raises(JournalError, match="something impossible"):
+        read(path)
 
 
 def test_journal_and_table_hold_the_same_number_rounded_once(

@@ -11,7 +11,7 @@ from grader.domain.flags import Flag
 from grader.domain.frames import Readings, Scan, Weighing
 from grader.domain.installation import CameraPlace, Installation, Line, Scale, Spectrometer
 from grader.tracking.belt import advance
-from grader.tracking.readings import MOST_REFERENCES, join, masses
+from grader.tracking.readings import MOST_REFERENCES, Looks, join, masses
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import Said, TrackState, new_track
 from grader.units import HostNs, Pulse
@@ -144,10 +144,19 @@ def weigh(
     track: TrackState, readings_g: list[float], empty: list[bool], lane: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masses and flags of cups that come one after the other."""
+    flags = np.zeros(len(readings_g), np.uint32)
+    found = masses(track, *cups(readings_g, lane), looks(empty), flags, SETTINGS)
+    return found.mass_g, flags
+
+
+def cups(readings_g: list[float], lane: int = 0) -> tuple[np.ndarray, np.ndarray, list[Said]]:
+    """Cups of one lane, one after the other, with what the scale said of each."""
     n = len(readings_g)
-    flags = np.zeros(n, np.uint32)
-    said = [Said(reading_g=reading) for reading in readings_g]
-    return masses(track, np.full(n, lane), said, np.array(empty), flags, SETTINGS)[0], flags
+    return np.full(n, lane), np.arange(n), [Said(reading_g=reading_g) for reading_g in readings_g]
+
+
+def looks(empty: list[bool]) -> Looks:
+    return Looks(fruit=~np.array(empty), empty=np.array(empty), plainly_empty=np.array(empty))
 
 
 def test_the_scales_zero_is_learned_from_empty_cups_and_followed_as_it_drifts() -> None:
@@ -166,26 +175,27 @@ def test_the_scales_zero_is_learned_from_empty_cups_and_followed_as_it_drifts() 
 def test_litter_in_a_cup_that_looks_empty_does_not_move_the_zero() -> None:
     track = state()
     weigh(track, [2.0] * 20 + [25.0, 25.0, 29.0] + [2.0] * 2, [True] * 25)
-    assert track.zero_g[0] == 2.0
-    assert track.zero_g[1] == 0.0  # every lane has its own
+    assert track.scale.lanes[0].zero_g == 2.0
+    assert track.scale.lanes[1].zero_g == 0.0  # every lane has its own
 
 
 def test_fruit_do_not_teach_the_zero_and_impossible_weights_are_flags() -> None:
     track = state()
     mass_g, flags = weigh(track, [200.0, 12.0, -5.0, 1e9, math.nan], [False] * 5)
-    assert track.zero_g[0] == 0.0
+    assert track.scale.lanes[0].zero_g == 0.0
     assert mass_g[:2].tolist() == [200.0, 12.0] and np.isnan(mass_g[2:]).all()
     assert flags.tolist() == [0, 0, Flag.BAD_WEIGHT, Flag.BAD_WEIGHT, 0]
 
 
 def test_a_reading_just_below_zero_is_no_weight_but_says_that_next_to_nothing_was_there() -> None:
-    said = [Said(reading_g=reading_g) for reading_g in (-2.0, 2.0, -40.0, 150.0)]
-    mass_g, light = masses(state(), np.zeros(4, np.int64), said, np.zeros(4, bool), np.zeros(4, np.uint32), SETTINGS)
-    assert np.isnan(mass_g).tolist() == [True, False, True, False]
-    assert light.tolist() == [True, True, False, False]
+    said = cups([-2.0, 2.0, -40.0, 150.0])
+    found = masses(state(), *said, looks([False] * 4), np.zeros(4, np.uint32), SETTINGS)
+    assert np.isnan(found.mass_g).tolist() == [True, False, True, False]
+    assert found.light.tolist() == [True, True, False, False]
+    assert found.heavy.tolist() == [False, False, False, True]
 
 
 def test_an_empty_looking_cup_far_below_zero_is_a_bad_weight_and_no_lesson() -> None:
     track = state()
     mass_g, flags = weigh(track, [-500.0], [True])
-    assert np.isnan(mass_g[0]) and flags[0] == Flag.BAD_WEIGHT and track.zero_g[0] == 0.0
+    assert np.isnan(mass_g[0]) and flags[0] == Flag.BAD_WEIGHT and track.scale.lanes[0].zero_g == 0.0

@@ -1,0 +1,197 @@
+"""Cameras and sensors that are opened again when they fall silent: as often as their budget allows.
+
+well ── silent or gone ── closed ── opened again when it is due ── well
+                             └── the budget is spent: given up, until a person resets the station
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from grader.clock import Clock
+from grader.domain.frames import NO_READINGS, Frame, Readings
+from grader.errors import DeviceError
+from grader.ports import Camera, Sensors
+from grader.station.budget import BudgetSettings, RestartBudget
+
+SILENT_FRAMES = 12
+"""So many exposures in a row without a picture, half a second at full speed: the camera is silent."""
+
+_NAP_S = 0.02
+"""Where there is no device to wait for."""
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Device = TypeVar("_Device", bound=_Closable)
+
+
+class _Reopening(Generic[_Device]):
+    """One device and how to open it. trouble: what is wrong with it, empty while it is well."""
+
+    def __init__(self, open_device: Callable[[], _Device], clock: Clock, settings: BudgetSettings) -> None:
+        self._open, self._clock, self._budget = open_device, clock, RestartBudget(settings)
+        self._device: _Device | None = open_device()  # at the start it must be there
+        self.trouble = ""
+        self.reopened = 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is not tried any more."""
+        return self._device is None and self._budget.is_spent(self._clock.now())
+
+    def device(self) -> _Device | None:
+        """It, opened again if that is due; None while it is not there."""
+        now = self._clock.now()
+        if self._device is None and self._budget.may_try(now):
+            self._budget.tried(now)
+            try:
+                self._device = self._open()
+                self.reopened += 1
+            except DeviceError as problem:
+                self.trouble = str(problem)
+        return self._device
+
+    def is_well(self) -> None:
+        """It has done what it should."""
+        if self.trouble:
+            self.trouble = ""
+            self._budget.worked()
+
+    def is_lost(self, why: str) -> None:
+        """It has not."""
+        self.trouble = why
+        self.close()
+
+    def renew(self) -> None:
+        """Open it afresh, whatever was tried before. Where that fails it is tried again as ever."""
+        self.close()
+        self._budget.renew()
+        self.device()
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+
+
+class WatchedCamera:
+    """A `Camera` that looks after another one: it never raises, and says in `trouble` what is wrong."""
+
+    def __init__(
+        self, open_camera: Callable[[], Camera], clock: Clock, settings: BudgetSettings = BudgetSettings()
+    ) -> None:
+        """Opens the camera. Raises DeviceError when it is not there at the start."""
+        self._watched = _Reopening(open_camera, clock, settings)
+        self._without_picture = 0
+        self._dropped_before = 0
+        self._lent_by: Camera | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it; empty while it is well."""
+        return self._watched.trouble
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is not tried any more: a person has to look after it, then reset the station."""
+        return self._watched.is_given_up
+
+    @property
+    def reopened(self) -> int:
+        """How often it was opened again."""
+        return self._watched.reopened
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped_before + (self._lent_by.dropped if self._lent_by is not None else 0)
+
+    def next_frame(self, timeout_s: float) -> Frame | None:
+        camera = self._watched.device()
+        if camera is None:
+            time.sleep(min(timeout_s, _NAP_S))
+            return None
+        if camera is not self._lent_by:
+            self._dropped_before = self.dropped
+            self._lent_by = camera
+        try:
+            frame = camera.next_frame(timeout_s)
+        except DeviceError as problem:
+            self._lose(str(problem))
+            return None
+        if frame is not None:
+            self._look_at(frame)
+        return frame
+
+    def release(self, frame: Frame) -> None:
+        if self._lent_by is not None:
+            self._lent_by.release(frame)
+
+    def renew(self) -> None:
+        """Open it afresh: its count and the board's begin anew together."""
+        self._without_picture = 0
+        self._watched.renew()
+
+    def close(self) -> None:
+        self._watched.close()
+
+    def _look_at(self, frame: Frame) -> None:
+        if frame.pixels is not None:
+            self._without_picture = 0
+            self._watched.is_well()
+        elif frame.damage == "lost":
+            self._without_picture += 1
+            if self._without_picture >= SILENT_FRAMES:
+                self._lose(f"camera {frame.camera} gives no pictures though it is triggered")
+
+    def _lose(self, why: str) -> None:
+        self._without_picture = 0
+        self._watched.is_lost(why)
+
+
+class WatchedSensors:
+    """`Sensors` that are opened again when their connection ends: it never raises."""
+
+    def __init__(
+        self, open_sensors: Callable[[], Sensors], clock: Clock, settings: BudgetSettings = BudgetSettings()
+    ) -> None:
+        """Opens the sensors. Raises DeviceError when they are not there at the start."""
+        self._watched = _Reopening(open_sensors, clock, settings)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with them; empty while they are well."""
+        return self._watched.trouble
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether they are not tried any more."""
+        return self._watched.is_given_up
+
+    @property
+    def reopened(self) -> int:
+        """How often they were opened again."""
+        return self._watched.reopened
+
+    def readings(self) -> Readings:
+        sensors = self._watched.device()
+        if sensors is None:
+            return NO_READINGS
+        readings = sensors.readings()
+        if sensors.closed:
+            self._watched.is_lost("scales and spectrometers: their connection has ended")
+        elif readings.weighings or readings.scans:
+            self._watched.is_well()
+        return readings
+
+    def renew(self) -> None:
+        """Open them afresh."""
+        self._watched.renew()
+
+    def close(self) -> None:
+        self._watched.close()
