@@ -72,7 +72,7 @@ def _fruit(number: int) -> FruitRecord:
         lane=number % LANES,
         cup=number // LANES,
         lot="lot-1",
-        values={name: float(number) for name in QUANTITIES},
+        values=dict.fromkeys(QUANTITIES, 0.37 * number),
         grade="Class I",
         size="70-75",
         outlet=1 + number % 8,

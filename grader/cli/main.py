@@ -299,6 +299,60 @@ def check(files: Annotated[list[Path], typer.Argument(help="station file, sheet,
 
 
 @app.command()
+def backup(
+    journal: Annotated[Path, typer.Argument(help="journal.sqlite of a run, which may be going on")],
+    to: Annotated[Path, typer.Option(help="the copy; an earlier copy there is replaced")],
+    lang: Lang = "",
+) -> None:
+    """Copy a journal while a station writes it, and check the copy."""
+    from grader.storage.backup import back_up
+
+    language = _language(lang)
+    with _progress(say(language, "copying")) as bar:
+        fruit = back_up(journal, to, bar)
+    size = _size(to.stat().st_size)
+    console.print(_marked("✓", say(language, "backed_up", to=to, fruit=f"{fruit:,}", size=size)), soft_wrap=True)
+
+
+@app.command()
+def prune(
+    folder: Annotated[Path, typer.Argument(help="where the runs are; folders in it are searched too")],
+    keep_days: Annotated[float | None, typer.Option(min=0, help="of journals")] = None,
+    keep_bytes: Annotated[int | None, typer.Option(min=0, help="of journals, the oldest go first")] = None,
+    picture_days: Annotated[float | None, typer.Option(min=0, help="of pictures")] = None,
+    picture_bytes: Annotated[int | None, typer.Option(min=0, help="of pictures, the oldest go first")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
+    lang: Lang = "",
+) -> None:
+    """Remove journals and pictures that are too old, or too many. Whole files; never one with a lot that is open."""
+    from grader.storage.retention import Keep, remove, to_remove
+
+    language = _language(lang)
+    if keep_days is keep_bytes is picture_days is picture_bytes is None:
+        raise typer.BadParameter("name what to keep: --keep-days, --keep-bytes, --picture-days, --picture-bytes")
+    found = to_remove(folder, journals=Keep(keep_days, keep_bytes), pictures=Keep(picture_days, picture_bytes))
+    removed = found.removable if dry_run else [stored for stored in found.removable if remove(stored)]
+    for stored in removed:
+        day = time.strftime("%Y-%m-%d", time.localtime(stored.written_wall_s))
+        key = "to_remove" if dry_run else "removed"
+        console.print(_shown(say(language, key, path=stored.path, size=_size(stored.size), day=day)), soft_wrap=True)
+    for stored, why in found.staying:
+        said = say(language, "stays", path=stored.path, why=say(language, f"stays_{why}"))
+        console.print(_marked("!", said), soft_wrap=True)
+    total = _size(sum(stored.size for stored in removed))
+    done = say(language, "removed_in_all", files=f"{len(removed):,}", size=total)
+    console.print(done if removed else say(language, "nothing_to_remove"))
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+@app.command()
 def calibrate(
     name: Annotated[str, typer.Argument(help="sugar")] = "sugar",
 ) -> None:

@@ -22,7 +22,7 @@ from grader.station.ledger import Ledger
 from grader.units import NS_PER_MS, NS_PER_S, HostNs
 
 MOST_WAITING = 20_000
-"""Fruit, outcomes and events together: almost three minutes at 120 fruit/s, some 40 MB."""
+"""Fruit, outcomes and events together: almost three minutes at 120 fruit/s, some 20 MB."""
 MOST_AT_ONCE = 500
 """Fruit in one commit: what a long stall left is written in pieces, so that no single commit takes long."""
 FIRST_DELAY_S = 0.02

@@ -91,6 +91,8 @@ class Dispatcher:
         self._backlog.add([], late)
         if in_time:
             self._board.submit(in_time)
+            if self._shut:  # meanwhile: the gates were closed before these commands came
+                self._board.close_all()
 
 
 def _unsent(command: GateCommand, result: Result, reason: str) -> GateOutcome:

@@ -336,7 +336,10 @@ def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements, 
         fruit = replace(fruit, flags=fruit.flags | np.uint32(Flag.GATES_SHUT))
     fruit = rounded(fruit)
     by_lot, events = deal(state.lots, state.track, fruit.lane, fruit.cup, settings.gap_cups)
-    records = [record for lot, rows in by_lot for record in _graded(lot, fruit.rows(rows), conditions.outlets_full)]
+    records: list[FruitRecord] = []
+    for lot, rows in by_lot:
+        of_lot = fruit if len(by_lot) == 1 else fruit.rows(rows)
+        records += _graded(lot, of_lot, conditions.outlets_full)
     records.sort(key=lambda record: (record.lane, record.cup))
     commands = [
         _command(installation, record.lane, record.cup, record.outlet)

@@ -269,7 +269,8 @@ def _settle(lots: Lots, track: TrackState, wanted: Cups | None, next_cup: Cups) 
         return []
     lanes = np.flatnonzero(lots.first_cup[-1] >= next_cup)
     lots.first_cup[-1, lanes] = wanted[lanes]
-    return [_began(lots.stretches[-1], lane, int(wanted[lane]), track) for lane in lanes.tolist()]
+    last = len(lots.stretches) - 1
+    return [_began(lots, last, lane, int(wanted[lane]), track) for lane in lanes.tolist()]
 
 
 def _append(lots: Lots, lot: Lot, gap_from: Cups) -> None:
@@ -298,26 +299,27 @@ def deal(
 ) -> tuple[list[tuple[Lot, NDArray[np.intp]]], list[Event]]:
     """The lots of decided fruit, each with its rows, and what began with them.
 
-    lane, cup (n,): in every lane all fruit that are decided, in the order of the belt. What lies between two of them
-    were empty cups, `gap_cups` of which let a lot begin that waits for a gap.
+    lane, cup (n,), at least one: in every lane all that are decided, in the order of the belt. What lies between two of
+    them were empty cups, `gap_cups` of which let a lot begin that waits for a gap.
     """
     events: list[Event] = []
-    if _waiting(lots.first_cup).any():
+    if (lots.first_cup[-1] == NOT_BEGUN).any():
         # A loop over fruit, because each of them ends a gap; only while a lot waits for one.
         for at_lane, at_cup in zip(lane.tolist(), cup.tolist(), strict=True):
             begun = _begun_by(lots, at_lane, at_cup, gap_cups)
             if begun is not None:
                 lots.first_cup[begun, at_lane] = at_cup
-                events.append(_began(lots.stretches[begun], at_lane, at_cup, track))
+                events.append(_began(lots, begun, at_lane, at_cup, track))
             lots.empty_from[at_lane] = max(lots.empty_from[at_lane], at_cup + 1)
     else:
         np.maximum.at(lots.empty_from, lane, cup + 1)
     stretch = _stretch_of(lots.first_cup, lane, cup)
-    rows_of: dict[str, tuple[Lot, list[NDArray[np.intp]]]] = {}
-    for index in np.unique(stretch).tolist():  # one or two
-        lot = lots.stretches[index]
-        rows_of.setdefault(lot.name, (lot, []))[1].append(np.flatnonzero(stretch == index))
-    return [(lot, np.sort(np.concatenate(rows))) for lot, rows in rows_of.values()], events
+    if stretch.min() == stretch.max():  # as nearly always
+        return [(lots.stretches[stretch[0]], np.arange(len(stretch)))], events
+    rows_of: dict[str, list[int]] = {}
+    for row, index in enumerate(stretch.tolist()):
+        rows_of.setdefault(lots.stretches[index].name, []).append(row)
+    return [(lots.known.get(name) or _no_lot(), np.array(rows)) for name, rows in rows_of.items()], events
 
 
 def unwatched(lots: Lots, track: TrackState) -> None:
@@ -372,9 +374,11 @@ def _or_none(cups: Cups) -> tuple[int | None, ...]:
     return tuple(None if cup == NOT_BEGUN else cup for cup in cups.tolist())
 
 
-def _began(lot: Lot, lane: int, cup: int, track: TrackState) -> Event:
-    text = f'lot "{lot.name}" begins in lane {lane} at cup {cup}'
-    return _event(EventKind.LOT_BEGAN, text, track, {"name": lot.name}, lane, cup)
+def _began(lots: Lots, stretch: int, lane: int, cup: int, track: TrackState) -> Event:
+    """stretch: which one in `lot_records`, from 1; a lot that was taken up again has several that may wait."""
+    name = lots.stretches[stretch].name
+    text = f'lot "{name}" begins in lane {lane} at cup {cup}'
+    return _event(EventKind.LOT_BEGAN, text, track, {"name": name, "stretch": stretch}, lane, cup)
 
 
 def _event(

@@ -235,7 +235,7 @@ class Station:
 
     def _keep_scale(self) -> None:
         self._remembered_at = self._clock.now()
-        self._memories.put((SCALE, memory_of(self._line.track.scale, self._settings.installation), Future()))
+        self._memories.put((SCALE, memory_of(self._line.track.scale), Future()))
 
     def _conditions(self) -> Conditions:
         """What the plant says, as far as the board tells; it faults the station where it must."""

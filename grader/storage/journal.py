@@ -40,7 +40,6 @@ from grader.storage.journal_file import (
 )
 from grader.storage.one_writer import OneWriter
 from grader.storage.provenance import RunInfo
-from grader.units import Pulse
 
 COMMIT_S = 0.1
 """How long a commit waits for someone who opened the journal for writing by hand, before it says that it is stalled."""
@@ -143,17 +142,16 @@ def open_journal(path: Path, run: RunInfo, *, wall_s: Callable[[], float] = time
 def last_serials(db: sqlite3.Connection, path: Path) -> dict[int, int]:
     """The highest cup serial of each lane that has fruit, from the index alone. Raises JournalError."""
     with in_words(path, "read"):
-        return dict(
-            db.execute(
-                """WITH RECURSIVE known (lane) AS (
-                    SELECT MIN(lane) FROM fruit
-                    UNION ALL
-                    SELECT (SELECT MIN(lane) FROM fruit WHERE lane > known.lane) FROM known WHERE lane IS NOT NULL
-                )
-                SELECT lane, (SELECT MAX(cup) FROM fruit WHERE fruit.lane = known.lane)
-                FROM known WHERE lane IS NOT NULL"""
+        found = db.execute(
+            """WITH RECURSIVE known (lane) AS (
+                SELECT MIN(lane) FROM fruit
+                UNION ALL
+                SELECT (SELECT MIN(lane) FROM fruit WHERE lane > known.lane) FROM known WHERE lane IS NOT NULL
             )
+            SELECT lane, (SELECT MAX(cup) FROM fruit WHERE fruit.lane = known.lane)
+            FROM known WHERE lane IS NOT NULL"""
         )
+        return msgspec.convert(dict(found), dict[int, int])
 
 
 def read_fruit(path: Path, lot: str | None = None, *, run: int | None = None) -> list[FruitRecord]:
@@ -211,24 +209,7 @@ def events_in(db: sqlite3.Connection, path: Path, kinds: Collection[EventKind] |
         WHERE :wanted IS NULL OR kind IN (SELECT value FROM json_each(:wanted)) ORDER BY id""",
         {"wanted": wanted},
     )
-    return [
-        WrittenEvent(
-            run=run,
-            wall_s=wall_s,
-            event=Event(
-                kind=EventKind(kind),
-                text=text,
-                pulse=None if pulse is None else Pulse(pulse),
-                lane=lane,
-                cup=cup,
-                values={
-                    name: math.nan if value is None else value
-                    for name, value in msgspec.json.decode(figures, type=dict[str, float | int | str | None]).items()
-                },
-            ),
-        )
-        for run, wall_s, kind, text, pulse, lane, cup, figures in found
-    ]
+    return [_written_event(row) for row in found]
 
 
 def read_memory(path: Path, name: str) -> Any:
@@ -286,6 +267,14 @@ def _fruit_row(run_id: int, wall_s: float, record: FruitRecord) -> list[Any]:
 
 def _event_row(run_id: int, wall_s: float, event: Event) -> list[Any]:
     return [run_id, wall_s, event.kind, event.text, event.pulse, event.lane, event.cup, _json(event.values)]
+
+
+def _written_event(row: Sequence[Any]) -> WrittenEvent:
+    run, wall_s, *columns = row
+    told = dict(zip(_EVENT_COLUMNS, columns, strict=True))
+    figures = msgspec.json.decode(told.pop("figures"), type=dict[str, float | int | str | None])
+    values = {name: math.nan if value is None else value for name, value in figures.items()}
+    return msgspec.convert({"run": run, "wall_s": wall_s, "event": {**told, "values": values}}, WrittenEvent)
 
 
 def _record(row: Sequence[Any]) -> FruitRecord:

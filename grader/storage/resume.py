@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from grader.domain.events import Event, EventKind
+from grader.domain.events import EventKind
+from grader.domain.installation import Installation
+from grader.domain.lots import NO_LOT, LotRecord
 from grader.storage.journal import events_in, last_serials
-from grader.storage.journal_file import in_words, reading, version_of
-
-_OF_LOTS = (EventKind.LOT_OPENED, EventKind.LOT_BEGAN, EventKind.LOT_CLOSED)
-
-
-class WrittenLot(msgspec.Struct, frozen=True, kw_only=True):
-    """A lot as its events tell it. opened_wall_s: seconds since 1970. first_cup: by lane, where it has begun."""
-
-    name: str
-    grower: str = ""
-    variety: str = ""
-    sheet: str = ""
-    sheet_sha256: str = ""
-    opened_wall_s: float = 0.0
-    first_cup: dict[int, int] = {}
-    closed: bool = False
+from grader.storage.journal_file import OPENING_S, in_words, reading, version_of
+from grader.storage.lots import OF_LOTS, lots_written
 
 
 class Unreported(NamedTuple):
@@ -39,81 +28,49 @@ class Unreported(NamedTuple):
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """Where a journal stopped.
 
-    last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: oldest first. unreported:
-    by lane and cup. last_alive_wall_s: seconds since 1970, the last that was written. ended: by order, so that nothing
-    is left to be found out.
+    last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: every stretch of the belt,
+    oldest first. unreported: by lane and cup. last_alive_wall_s: when anything was last written, seconds since 1970.
+    ended: by order, and not by a kill or a power cut.
     """
 
     last_serials: dict[int, int]
-    lots: tuple[WrittenLot, ...]
+    lots: tuple[LotRecord, ...]
     unreported: tuple[Unreported, ...]
     last_alive_wall_s: float
     ended: bool
 
     @property
-    def open_lot(self) -> WrittenLot | None:
-        """The lot that fruit belong to when the station goes on."""
-        return next((lot for lot in reversed(self.lots) if not lot.closed), None)
+    def open_lot(self) -> LotRecord | None:
+        """The lot that fruit belong to when the station goes on; None where none was opened, or the last is closed."""
+        return self.lots[-1] if self.lots and self.lots[-1].name != NO_LOT else None
 
 
 def where_to_go_on(path: Path) -> Resume | None:
     """Read it before the journal is opened for writing; None where there is no journal yet. Raises JournalError."""
-    if not path.exists():
+    _take_back_what_was_cut_off(path)
+    if not path.exists() or not path.stat().st_size:  # stopped before it was made
         return None
     with reading(path) as db:
-        kinds = (*_OF_LOTS, EventKind.RUN_STARTED, EventKind.RUN_ENDED)
+        installations = db.execute("SELECT installation FROM run").fetchall()
+        lanes = max((msgspec.json.decode(told, type=Installation).line.lanes for (told,) in installations), default=0)
+        kinds = (*OF_LOTS, EventKind.RUN_STARTED, EventKind.RUN_ENDED)
         events = events_in(db, path, kinds)
-        of_the_run = [written.event.kind for written in events if written.event.kind not in _OF_LOTS]
+        of_the_run = [written.event.kind for written in events if written.event.kind not in OF_LOTS]
         return Resume(
             last_serials=last_serials(db, path),
-            lots=_lots(db, path),
+            lots=tuple(lots_written((written.event for written in events if written.event.kind in OF_LOTS), lanes)),
             unreported=_unreported(db),
             last_alive_wall_s=_last_alive(db, path),
             ended=of_the_run[-1:] == [EventKind.RUN_ENDED],
         )
 
 
-def read_lots(path: Path) -> tuple[WrittenLot, ...]:
-    """Every lot that was opened, oldest first. Raises JournalError."""
-    with reading(path) as db:
-        return _lots(db, path)
-
-
-def _lots(db: sqlite3.Connection, path: Path) -> tuple[WrittenLot, ...]:
-    lots: list[WrittenLot] = []
-    for written in events_in(db, path, _OF_LOTS):
-        event = written.event
-        name = str(event.values.get("name", ""))
-        if event.kind is EventKind.LOT_OPENED:
-            lots.append(_opened(event, name, written.wall_s))
-            continue
-        place = next((n for n in reversed(range(len(lots))) if lots[n].name == name), None)
-        if place is not None:
-            lots[place] = _with(lots[place], event)
-    return tuple(lots)
-
-
-def _opened(event: Event, name: str, wall_s: float) -> WrittenLot:
-    def said(key: str) -> str:
-        return str(event.values.get(key, ""))
-
-    return WrittenLot(
-        name=name,
-        grower=said("grower"),
-        variety=said("variety"),
-        sheet=said("sheet"),
-        sheet_sha256=said("sheet_sha256"),
-        opened_wall_s=wall_s,
-    )
-
-
-def _with(lot: WrittenLot, event: Event) -> WrittenLot:
-    """The lot after it began in a lane, or was closed."""
-    if event.kind is EventKind.LOT_CLOSED:
-        return msgspec.structs.replace(lot, closed=True)
-    if event.lane is None or event.cup is None:
-        return lot
-    return msgspec.structs.replace(lot, first_cup={**lot.first_cup, event.lane: event.cup})
+def _take_back_what_was_cut_off(path: Path) -> None:
+    """A journal that was just being made, or a copy that was just being taken over, has no log yet but a record of how
+    it was before. A reader may not use that."""
+    if path.exists() and path.with_name(f"{path.name}-journal").exists():
+        with in_words(path, "read"), closing(sqlite3.connect(path, timeout=OPENING_S)) as db:
+            db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
 
 
 def _unreported(db: sqlite3.Connection) -> tuple[Unreported, ...]:
@@ -123,7 +80,7 @@ def _unreported(db: sqlite3.Connection) -> tuple[Unreported, ...]:
             SELECT 1 FROM outcome WHERE outcome.lane = fruit.lane AND outcome.cup = fruit.cup
         ) ORDER BY lane, cup"""
     )
-    return tuple(Unreported(*row) for row in found)
+    return msgspec.convert(tuple(found), tuple[Unreported, ...])
 
 
 def _last_alive(db: sqlite3.Connection, path: Path) -> float:
@@ -136,4 +93,4 @@ def _last_alive(db: sqlite3.Connection, path: Path) -> float:
         ]
     with in_words(path, "read"):
         found = [row[0] for query in told for row in db.execute(query)]
-    return max((wall_s for wall_s in found if wall_s is not None), default=0.0)
+    return max(msgspec.convert([wall_s for wall_s in found if wall_s is not None], list[float]), default=0.0)

@@ -25,10 +25,11 @@ def out_of_place(
     cup: NDArray[np.int64],
     course: Course,
     settings: TrackSettings,
-) -> NDArray[np.bool_]:
-    """Marks (n,) cups whose fruit was not seen where it should have been. A single view may be mistaken.
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Marks (n,) cups whose fruit was not seen where it should have been, and (n, v) the views that showed it far off.
 
-    views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v) bool as in `combined`; lane, cup (n,).
+    A single view may be mistaken: it marks no cup. views (n, v, VIEW_WIDTH) float32, pulses (n, v) and whole (n, v)
+    bool as in `combined`; lane, cup (n,).
     """
     travel = (pulses - cup[:, None] * course.pulses_per_cup).astype(np.float64)
     due_mm = travel * course.mm_per_pulse - course.below_lens_mm
@@ -39,7 +40,7 @@ def out_of_place(
     earlier = whole & (2 * np.cumsum(whole, axis=1) <= n_whole[:, None])
     wandered = _mean(along, whole & ~earlier) - _mean(along, earlier)
     often = far.sum(axis=1) > np.maximum(settings.off_share * n_whole, 1)
-    return np.asarray(often | (np.abs(wandered) > settings.most_wander_cups))
+    return np.asarray(often | (np.abs(wandered) > settings.most_wander_cups)), np.asarray(far)
 
 
 def _off(views: NDArray[np.float32], column: str, due_mm: Values, whole: NDArray[np.bool_]) -> Values:

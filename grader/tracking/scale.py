@@ -28,10 +28,10 @@ from grader.domain.installation import Installation
 from grader.tracking.settings import ScaleSettings
 from grader.units import Pulse
 
-_BELIEVED, _CERTAIN, _DOUBTED, _DISPROVED = 5.0, 10.0, 0.0, -7.0
+_BELIEVED, _CERTAIN, _DOUBTED, _DISPROVED = 5.0, 15.0, 0.0, -7.0
 """Of the evidence for tares: from where they are used, the most that is kept of it, where they are used no more, and
-where they are forgotten. Logarithms of how many times likelier the readings are with tares than without: 150, 22,000,
-1 and a thousandth."""
+where they are forgotten. Logarithms of how many times likelier the readings are with tares than without: 150, three
+million, 1 and a thousandth."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class LaneScale:
 
     zero_g; latest_g: readings of the latest empty cups, less their tares; began_g: the zero before there were any,
     which counts for those still missing; written_g: as it was last written down. cups, by their number in the chain.
-    evidence: for the tares; tares_used: there is enough.
+    evidence: for the tares; tares_used: there is enough. g_per_count: its span; None: it says grams itself.
 
     What `scale_watch` keeps: last_g and repeats, how many fruit in a row were said to weigh exactly the same; far_g,
     what empty cups in a row weighed that weighed a fruit; anchor_g and anchor_cup, the zero that creep is measured
@@ -68,6 +68,7 @@ class LaneScale:
     cups: dict[int, CupScale] = field(default_factory=dict)
     evidence: float = 0.0
     tares_used: bool = False
+    g_per_count: float | None = None
     last_g: float = float("nan")
     repeats: int = 0
     anchor_g: float = 0.0
@@ -151,19 +152,22 @@ def new_scale(
     lanes = [
         LaneScale(deque(maxlen=settings.most_zero_cups), deque(maxlen=settings.astray_cups)) for _ in range(line.lanes)
     ]
+    if installation.scale is not None and installation.scale.g_per_count is not None:
+        for lane, span in zip(lanes, installation.scale.g_per_count, strict=True):
+            lane.g_per_count = span
     remembered = () if memory is None else memory.lanes
     for lane, known in zip(lanes, remembered, strict=False):
         lane.zero_g = lane.began_g = lane.written_g = lane.anchor_g = known.zero_g
-        lane.latest_g.extend([known.zero_g] * known.empty_cups)
+        lane.latest_g.extend([known.zero_g] * min(known.empty_cups, settings.most_zero_cups))
         lane.home_g = float("nan") if known.home_g is None else known.home_g
         if memory is not None and memory.cups_per_chain == line.cups_per_chain:
             for cup in known.cups:
                 _remember(lane.cup_of(cup.cup, settings), cup, settings)
-    return ScaleState(lanes, line.cups_per_chain), _spans(installation, remembered)
+    return ScaleState(lanes, line.cups_per_chain), _spans(lanes, remembered)
 
 
-def memory_of(scale: ScaleState, installation: Installation) -> ScaleMemory:
-    """What is to be kept of a scale: cups that were never weighed empty are left out."""
+def memory_of(scale: ScaleState) -> ScaleMemory:
+    """What is to be kept of a scale. Cups without a tare, as they were weighed empty too seldom, are left out."""
     return ScaleMemory(
         cups_per_chain=scale.cups_per_chain,
         lanes=tuple(
@@ -171,37 +175,37 @@ def memory_of(scale: ScaleState, installation: Installation) -> ScaleMemory:
                 zero_g=lane.zero_g,
                 empty_cups=len(lane.latest_g),
                 home_g=None if isnan(lane.home_g) else lane.home_g,
-                g_per_count=_span(installation, number),
+                g_per_count=lane.g_per_count,
                 cups=tuple(
-                    CupMemory(cup, known.tare_g, len(known.latest_g)) for cup, known in sorted(lane.cups.items())
+                    CupMemory(cup, known.tare_g, len(known.latest_g))
+                    for cup, known in sorted(lane.cups.items())
+                    if known.tare_g
                 ),
             )
-            for number, lane in enumerate(scale.lanes)
+            for lane in scale.lanes
         ),
     )
 
 
 def _remember(known: CupScale, cup: CupMemory, settings: ScaleSettings) -> None:
     """Its weighings are taken to have been all the same: what the middle of them must have been."""
-    known.latest_g.extend([cup.tare_g / _worth(cup.weighings, settings)] * cup.weighings if cup.weighings else [])
+    weighings = min(cup.weighings, settings.most_tare_weighings)
+    if weighings:
+        known.latest_g.extend([cup.tare_g / _worth(weighings, settings)] * weighings)
     known.tare_g = known.written_g = cup.tare_g
 
 
-def _span(installation: Installation, lane: int) -> float | None:
-    scale = installation.scale
-    return None if scale is None or scale.g_per_count is None else scale.g_per_count[lane]
-
-
-def _spans(installation: Installation, remembered: tuple[LaneMemory, ...]) -> list[Event]:
-    """Grams per count, where they are not what they were. A scale that says grams itself has no span to be told."""
+def _spans(lanes: list[LaneScale], remembered: tuple[LaneMemory, ...]) -> list[Event]:
+    """Spans that are not what they were. A scale that says grams itself, and always has, has none to be told."""
     told = []
-    for lane in range(installation.line.lanes):
-        before = remembered[lane].g_per_count if lane < len(remembered) else None
-        now = _span(installation, lane)
+    for number, lane in enumerate(lanes):
+        before = remembered[number].g_per_count if number < len(remembered) else None
+        now = lane.g_per_count
         if now != before:
-            says = "the scale says grams itself" if now is None else f"the scale counts {now:g} g each"
+            says = "the scale says grams itself" if now is None else f"a count of the scale is {now:g} g"
             known = {name: each for name, each in (("from", before), ("to", now)) if each is not None}
-            told.append(Event(kind=EventKind.SCALE_SPAN, text=f"Lane {lane}: {says}.", lane=lane, values={**known}))
+            text = f"Lane {number}: {says}."
+            told.append(Event(kind=EventKind.SCALE_SPAN, text=text, lane=number, values={**known}))
     return told
 
 

@@ -25,7 +25,7 @@ class ScaleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     noise_g: float = 1.0
     tare_sd_g: float = 0.7
     least_tare_weighings: int = 3
-    most_tare_weighings: int = 16
+    most_tare_weighings: int = 24
     zero_step_g: float = 0.2
     tare_step_g: float = 0.5
     stuck_g: float = 5.0

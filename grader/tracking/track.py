@@ -122,9 +122,11 @@ def close_seen(
     if fruit.any():
         lane, slot = lane[fruit], slot[fruit]
         views, pulses, whole = state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit]
+        beside, far = out_of_place(views, pulses, whole, lane, state.cup[lane, slot], state.course, settings)
+        near = whole & ~far  # what lay elsewhere in a view was perhaps its neighbour
+        whole = np.where(near.any(axis=1)[:, None], near, whole)
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
-        beside = out_of_place(views, pulses, whole, lane, state.cup[lane, slot], state.course, settings)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)
         state.flags[lane, slot] |= _where(np.isnan(values.blush_fraction), Flag.NO_COLOUR)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.

@@ -18,7 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--run-accept", action="store_true", help="run them")
     group.addoption("--accept-minutes", type=float, default=10.0, help="of the live run")
     group.addoption("--accept-fruit", type=int, default=2000, help="of the simulated recording")
+    group.addoption("--accept-day-fruit", type=int, default=1_000_000, help="of the day of belt")
     group.addoption("--accept-seconds", type=float, default=20.0, help="of each benchmark")
+    group.addoption("--accept-fuzz-minutes", type=float, default=60.0, help="of fuzzing, on two cores")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

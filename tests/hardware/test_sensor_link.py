@@ -103,6 +103,9 @@ def test_a_field_of_a_later_version_is_passed_over_and_one_without_end_is_malfor
 class Torrent:
     """A socket whose other end sends without a pause."""
 
+    def settimeout(self, timeout_s: float | None) -> None:
+        """It never waits."""
+
     def recv(self, length: int, flags: int) -> bytes:
         return MESSAGE * (length // len(MESSAGE))
 

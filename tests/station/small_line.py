@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from grader.config.sheets import load_sheet
 from grader.domain.decisions import FruitRecord, GateCommand
+from grader.domain.events import Event
 from grader.domain.flags import Flag
 from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.installation import CameraPlace, Installation, Line, LotMark, Scale, Spectrometer
@@ -156,10 +157,12 @@ class Run:
         self.records: dict[Cup, FruitRecord] = {}
         self.commands: dict[Cup, GateCommand] = {}
         self.order: list[Cup] = []
+        self.events: list[Event] = []
 
     def take(self, result: Any) -> list[Cup]:
         """Keep what a step gave; the cups that it decided."""
         outlets = self.settings.installation.gates.outlets
+        self.events += result.events
         for record in result.records:
             key = (record.lane, record.cup)
             assert key not in self.records, f"{key} came out twice"

@@ -31,6 +31,7 @@ from small_line import (
 
 from grader.app.setting_up import SUGAR_MODEL, make_artefacts
 from grader.domain.artefacts import SugarModel
+from grader.domain.events import EventKind
 from grader.domain.flags import Flag
 from grader.domain.frames import NO_READINGS, Readings, Scan
 from grader.domain.installation import LotMark, Spectrometer
@@ -38,6 +39,7 @@ from grader.domain.views import Occupancy
 from grader.errors import BadSettings
 from grader.station.line import MOST_UNSEEN, gate_window, new_line, step
 from grader.storage.artefacts import load_artefact
+from grader.tracking.scale import memory_of
 from grader.units import Pulse
 from hardware.sim.levels import IDEAL
 from hardware.sim.line import LineSettings as SimSettings
@@ -239,6 +241,20 @@ def test_masses_of_the_simulated_scale_are_right_to_a_gram_and_a_half() -> None:
     assert set(run.out()) == fruit
     error_g = np.array([(run.records[key].values["mass_g"] or math.nan) - truth[key] for key in fruit])
     assert np.sqrt((error_g**2).mean()) < 1.5
+
+
+def test_a_step_hands_out_what_happened_to_the_scale_and_another_line_goes_on_with_it() -> None:
+    run = Run(lanes=1)
+    run.frames(frames_for(80), {(0, cup): 3.0 for cup in range(80)})
+    assert [(each.kind, each.lane) for each in run.events] == [(EventKind.SCALE_ZERO, 0)]
+    assert run.events[0].values == {"from_g": 0.0, "to_g": 3.0}
+
+    memory = memory_of(run.state.track.scale)
+    later = Run([(0, 5)], lanes=1)
+    later.state = new_line(later.settings, memory)
+    later.state.eye = later.eye  # type: ignore[assignment]
+    later.frames(frames_for(20), {(0, 5): MASS_G})
+    assert later.out()[0, 5].values["mass_g"] == MASS_G - 3.0
 
 
 # -- frames that are not as they should be -------------------------------------------------------------------------

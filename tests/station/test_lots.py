@@ -512,6 +512,8 @@ def test_fruit_decided_together_or_apart_are_of_the_same_lots(rows: set[Cup], cu
         found: dict[Cup, str] = {}
         for first, last in zip([-1, *edges], [*edges, 61], strict=True):
             batch = sorted((lane, cup) for cup, lane in rows if first < cup <= last)
+            if not batch:
+                continue
             lane, cup = np.array(batch, np.int64).reshape(-1, 2).T
             for lot, of_lot in deal(lots, track, lane.astype(np.int16), cup, GAP)[0]:
                 assert not {batch[row] for row in of_lot} & set(found)

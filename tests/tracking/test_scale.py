@@ -169,9 +169,9 @@ def _after_a_slip(track: TrackState, by: int) -> Day:
 def test_a_restart_goes_on_with_what_the_scale_had_learnt() -> None:
     track = new()
     day(track, range(400))
-    kept = msgspec.json.encode(memory_of(track.scale, place()))
+    kept = msgspec.json.encode(memory_of(track.scale))
     again = new(memory=msgspec.json.decode(kept, type=ScaleMemory))
-    assert memory_of(again.scale, place()) == memory_of(track.scale, place())
+    assert memory_of(again.scale) == memory_of(track.scale)
     resumed = day(again, range(400, 440))
     assert abs(again.scale.lanes[0].zero_g - track.scale.lanes[0].zero_g) < 0.5
     assert [each.values["used"] for each in resumed.events if "used" in each.values] == [1]
@@ -181,7 +181,7 @@ def test_a_restart_goes_on_with_what_the_scale_had_learnt() -> None:
 def test_of_a_chain_of_another_length_only_the_zero_is_remembered() -> None:
     track = new()
     day(track, range(100))
-    again = new(chain=CHAIN + 2, memory=memory_of(track.scale, place()))
+    again = new(chain=CHAIN + 2, memory=memory_of(track.scale))
     assert again.scale.lanes[0].zero_g == track.scale.lanes[0].zero_g
     assert again.scale.lanes[0].cups == {}
 
@@ -193,7 +193,8 @@ def test_a_span_is_told_when_it_is_not_what_it_was() -> None:
         assert all(each.kind is EventKind.SCALE_SPAN and each.lane == 0 for each in events)
         return [dict(each.values) for each in events]
 
-    memory = memory_of(new().scale, place(g_per_count=(0.1,)))
+    there = place(g_per_count=(0.1,))
+    memory = memory_of(new_track(there, there.cameras[CAMERA], SETTINGS).scale)
     assert told(None, None) == told((0.1,), memory) == []
     assert told((0.1,), None) == [{"to": 0.1}]
     assert told((0.2,), memory) == [{"from": 0.1, "to": 0.2}]

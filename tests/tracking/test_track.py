@@ -152,3 +152,20 @@ def test_fruit_that_ride_a_little_off_the_middle_or_were_once_seen_wrongly_are_n
 @pytest.mark.parametrize(("aside_mm", "flagged"), [(20.0, False), (-20.0, False), (36.0, True), (-36.0, True)])
 def test_a_fruit_that_is_not_in_its_lane_is_flagged(aside_mm: float, flagged: bool) -> None:
     assert is_out_of_place([0.0] * 12, aside_mm) == flagged
+
+
+def test_a_view_that_shows_something_in_another_place_is_no_view_of_the_fruit() -> None:
+    def measured(off_mm: list[float]) -> np.ndarray:
+        state = track()
+        for number, off in enumerate(off_mm):
+            seen = views([(0, 0)])
+            seen.along_mm[:] = 48 * (number + 4) - state.course.below_lens_mm + off
+            seen.aside_mm[:] = state.course.lane_aside_mm[0]
+            if off:
+                for name in ("widest_mm", "callipers_mm"):
+                    getattr(seen, name)[:] = 50.0
+            observe(state, seen, Pulse(48 * (number + 4)), Flag.NONE)
+        close_seen(state, CAMERA, SETTINGS, CombineSettings(), all_cups=True)
+        return np.asarray(state.measured[0, 0])
+
+    assert np.array_equal(measured([0.0] * 11 + [48.0]), measured([0.0] * 11), equal_nan=True)
