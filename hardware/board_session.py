@@ -88,28 +88,29 @@ class _Reports:
 
     def __init__(self) -> None:
         self.newest = self.repeated = self.gone = 0
-        self._missing: dict[int, HostNs] = {}  # number → when it was last asked for
+        self._missing: set[int] = set()
+        self._asked = HostNs(0)
 
     def expect(self, newest: int, oldest: int) -> None:
         """The board has sent reports up to `newest` and still has those from `oldest` on."""
         # Whatever a board says, no more than it keeps is asked for.
         oldest = min(max(oldest, newest - wire.REPORTS_KEPT + 1), newest + 1)
-        for number in range(max(self.newest + 1, oldest), newest + 1):
-            self._missing[number] = HostNs(0)
+        self._missing.update(range(max(self.newest + 1, oldest), newest + 1))
         if newest > self.newest:
             self.gone += max(0, oldest - self.newest - 1)
             self.newest = newest
-        for number in [number for number in self._missing if number < oldest]:
-            del self._missing[number]
-            self.gone += 1
+        gone = {number for number in self._missing if number < oldest}
+        self._missing -= gone
+        self.gone += len(gone)
 
     def is_new(self, report: int) -> bool:
         """Take note of one that came; False when it has come before."""
         if report > self.newest:
             self.expect(report, 0)
-        if self._missing.pop(report, None) is None:
+        if report not in self._missing:
             self.repeated += 1
             return False
+        self._missing.remove(report)
         return True
 
     @property
@@ -118,14 +119,12 @@ class _Reports:
         return not self._missing
 
     def to_ask_for(self, now: HostNs) -> wire.Resend | None:
-        """The request for the oldest that are missing and were not asked for just now."""
-        wanted = sorted(number for number, asked in self._missing.items() if now - asked >= ANSWER_MS * NS_PER_MS)
-        if not wanted:
+        """The request for the oldest that are missing; one at a time, or the answers would fill the line."""
+        if not self._missing or now - self._asked < ANSWER_MS * NS_PER_MS:
             return None
-        first = wanted[0]
-        others = [number for number in wanted[1:] if number - first < wire.REPORTS_PER_RESEND]
-        self._missing.update(dict.fromkeys([first, *others], now))
-        return wire.Resend(first, sum(1 << number - first - 1 for number in others))
+        self._asked, first = now, min(self._missing)
+        others = (number - first - 1 for number in self._missing if 0 < number - first < wire.REPORTS_PER_RESEND)
+        return wire.Resend(first, sum(1 << bit for bit in others))
 
 
 class BoardSession:
