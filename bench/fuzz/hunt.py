@@ -205,7 +205,7 @@ class Reached:
             return run()
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._passed if frame.f_code.co_filename.startswith(_OURS) else None
