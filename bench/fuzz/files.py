@@ -61,8 +61,11 @@ def _all_of(*reads: Callable[[], object]) -> None:
             read()
         except GraderError as error:
             failed = error
-    if failed is not None:
-        raise failed
+    try:
+        if failed is not None:
+            raise failed
+    finally:
+        failed = None  # no circle: what its frames hold, connections to a journal among it, is to go at once
 
 
 # Settings
