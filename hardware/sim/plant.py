@@ -28,7 +28,7 @@ from grader.domain.installation import Installation
 from grader.errors import DeviceError
 from grader.units import NS_PER_S, BoardTick, HostNs, Pulse
 from hardware.local_socket import forget, listen
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 from hardware.shared_frames import FrameSender
 from hardware.sim import line_talk as talk
 from hardware.sim.board import SimulatedBoard
@@ -95,7 +95,7 @@ class _Doors:
                 self._waiting.remove(link)
                 try:
                     found.append((msgspec.msgpack.decode(said[0], type=talk.Open).device, link, said[1:]))
-                except msgspec.MsgspecError:
+                except NO_MESSAGE:
                     link.close()
             elif link.closed:
                 link.close()
@@ -140,7 +140,7 @@ class _Control:
             self.hang_up()
         try:
             return [msgspec.msgpack.decode(data, type=talk.Order) for data in said]
-        except msgspec.MsgspecError:
+        except NO_MESSAGE:
             self.hang_up()
             return []
 
