@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import socket
 from collections import Counter
@@ -169,7 +170,7 @@ class Plant:
         installation = settings.installation
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
-        self._board = SimulatedBoard()
+        self._board = SimulatedBoard(boot_id=secrets.randbits(30) + 1)  # no other line's board is taken for it
         self._camera = LoopCamera(line, self._line, self._place, clock.now)
         self._sensors = SensorBox(line.source, installation)
         self._port = PtyPort(folder / talk.PORT, seed=settings.scenario.seed)
