@@ -376,7 +376,6 @@ def bench(
     import msgspec
 
     from bench.holding.rate import measure as largest_rate
-
     from bench.suite import left_out, measured
 
     if json is not None:
