@@ -15,9 +15,16 @@ from bench.fuzz.workers import hunted
 
 def told(found: Sequence[Findings], seed: int, out: Path) -> bool:
     """Print a line per target, keep the inputs that broke one. True: nothing broke."""
-    print(
-        f"{'':20} {'inputs':>11} {'per s':>8} {'slowest ms':>11} {'growth MB':>10} {'kept':>6} {'lines':>6} {'broken':>7}"
+    titles = (
+        ("inputs", 11),
+        ("per s", 8),
+        ("slowest ms", 11),
+        ("growth MB", 10),
+        ("kept", 6),
+        ("lines", 6),
+        ("broken", 7),
     )
+    print(" ".join([" " * 20, *(title.rjust(width) for title, width in titles)]))
     for one in found:
         rate = one.inputs / one.seconds if one.seconds else 0.0
         print(

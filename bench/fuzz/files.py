@@ -25,13 +25,15 @@ from grader.grading.judge import grade, reasons
 from grader.grading.presets import preset_names, preset_path
 from grader.storage.artefacts import load_artefact, save_artefact
 from grader.storage.fruit_table import compare, read_fruit_csv, write_fruit_csv
-from grader.storage.journal import open_journal, read_fruit, read_outcomes, read_runs
+from grader.storage.journal import open_journal, read_events, read_fruit, read_memory, read_outcomes, read_runs
 from grader.storage.recordings import PackedWriter, RecordingWriter, open_gradable, validate
 from grader.storage.recordings.pictures import MAIN, decoded, encoded, is_plain
 from grader.storage.recordings.pixel_codec import PixelCodec
 from grader.storage.recordings.slots import Slot
+from grader.storage.resume import where_to_go_on
 
 _VARIETY = "Fuji"
+_REMEMBERED = "scale"
 _LOT = lot(40, seed=1)
 
 _STATION = b"""sheet = "house_default"
@@ -258,7 +260,8 @@ def _written_journal(path: Path, log: Path) -> None:
     for run in range(2):
         writer = open_journal(path, seeds.RUN)
         fruit = [seeds.fruit(cup) for cup in range(20 * run, 20 * run + 20)]
-        writer.commit(fruit, [seeds.outcome(each.cup) for each in fruit])
+        writer.commit(fruit, [seeds.outcome(each.cup) for each in fruit], seeds.EVENTS)
+        writer.remember(_REMEMBERED, {"zero_g": [0.5, 1.5]})
         shutil.copy(path.with_name(f"{path.name}-wal"), log)
         writer.close()
 
@@ -269,9 +272,8 @@ def _forget_log(path: Path) -> None:
 
 
 def _read_journal(path: Path) -> None:
-    _all_of(
-        partial(read_fruit, path), partial(read_outcomes, path), partial(read_runs, path), partial(_gone_on_with, path)
-    )
+    reads = (read_fruit, read_outcomes, read_events, read_runs, where_to_go_on, _gone_on_with)
+    _all_of(partial(read_memory, path, _REMEMBERED), *(partial(read, path) for read in reads))
 
 
 def _gone_on_with(path: Path) -> None:

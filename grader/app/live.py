@@ -34,7 +34,7 @@ from grader.station.line import LineSettings
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
 from grader.station.watched import WatchedCamera, WatchedSensors
-from grader.storage.journal import SqliteJournal, open_journal, read_memory
+from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
 from grader.storage.provenance import RunInfo, software_versions
 from grader.storage.resume import Resume, where_to_go_on
 from grader.tracking.scale import ScaleMemory
@@ -156,6 +156,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / JOURNAL
     resume = where_to_go_on(path)
+    before = list(read_runs(path).values())[-1].installation if resume is not None else None
     station_settings = _station_settings(asked)
     with ExitStack() as closing:
         line = closing.enter_context(_line(asked, station_settings))
@@ -173,7 +174,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         sensors = WatchedSensors(lambda: line.open_sensors(board.pulse_of), clock)
         closing.callback(sensors.close)
         if resume is not None:
-            journal.commit([], not_known(installation, resume.unreported))
+            journal.commit([], not_known(before or installation, resume.unreported))
         live = LiveRun(
             settings,
             asked.sheet or station_settings.sheet,

@@ -18,7 +18,7 @@ import msgspec
 from grader.domain.orders import Answer, Order, Refused
 from grader.errors import DeviceError, GraderError
 from hardware.local_socket import connect, forget, is_alive, listen
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 
 SOCKET = "station.sock"
 ANSWER_S = 15.0
@@ -74,7 +74,7 @@ class OrderDesk:
         for said in talk.receive():
             try:
                 order = msgspec.json.decode(said, type=Order)
-            except msgspec.MsgspecError as problem:
+            except NO_MESSAGE as problem:
                 talk.send(msgspec.json.encode(Refused(f"this is no order: {problem}")))
                 continue
             talk.send(msgspec.json.encode(self._answer(order)))

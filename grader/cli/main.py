@@ -368,16 +368,24 @@ def calibrate(
 def bench(
     json: Annotated[Path | None, typer.Option(help="write the numbers into this file")] = None,
     seconds: Annotated[float, typer.Option(min=0.5, help="of each benchmark")] = 5.0,
+    rate: Annotated[
+        bool, typer.Option("--rate", help="find the largest rate that holds, instead: some minutes")
+    ] = False,
 ) -> None:
     """Time the hot path, the step, dispatch and replay; every benchmark checks the result that it timed."""
     import msgspec
+
+    from bench.holding.rate import measure as largest_rate
 
     from bench.suite import left_out, measured
 
     if json is not None:
         _folder(json.parent)
-    with _progress("benchmarks") as bar:
-        numbers = measured(seconds, progress=bar)
+    if rate:
+        numbers = largest_rate(told=lambda held: console.print(str(held), soft_wrap=True))
+    else:
+        with _progress("benchmarks") as bar:
+            numbers = measured(seconds, progress=bar)
     for key, value in numbers.items():
         console.print(f"{key:<32} {value:12.4g}")
     for missing in left_out(numbers):

@@ -11,6 +11,7 @@ still measured and written down, for the default outlet. Orders are carried out 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -301,6 +302,8 @@ class Station:
             self._remember()
         except GraderError as problem:
             self.fault(str(problem), _kind_of(problem), can_reset=False)
+            with contextlib.suppress(GraderError):  # what was decided may find room after all
+                self._dispatcher.finish(threading.Event().wait)
         except Exception as problem:
             self.fault(f"{type(problem).__name__}: {problem}", can_reset=False)
             raise

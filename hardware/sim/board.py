@@ -41,7 +41,8 @@ class SimulatedBoard:
     """One board and its gates. Deterministic: the same calls give the same bytes and the same movements.
 
     Its surroundings set belt_running, emergency_stop, jogging and outlets_full (outlets, from 1), and read `outputs`.
-    They speak of pulses of the belt as it truly is; what the board counts may differ (`miscount`, `restart`).
+    They speak of pulses of the belt as it truly is; what the board counts may differ (`miscount`, `restart`), and so
+    may what it says (`lies_by`).
     """
 
     def __init__(self, boot_id: int = 1) -> None:
@@ -49,6 +50,8 @@ class SimulatedBoard:
         self.belt_running = True
         self.emergency_stop = self.jogging = False
         self.outlets_full: Iterable[int] = ()
+        self.refuses = False  # every command, as if its queue were full
+        self.lies_by = 0  # pulses that STATUS is off
         self.gates: dict[Gate, PhysicalGate] = {}
         self._pulse, self._tick = 0, 0
         self._power_up()
@@ -226,7 +229,7 @@ class SimulatedBoard:
             return wire.Answer.NOT_RUNNING
         if open_pulse - self._encoder.furthest < config.lead_pulses:
             return wire.Answer.TOO_LATE
-        if self._pending() >= wire.MAX_PENDING:
+        if self.refuses or self._pending() >= wire.MAX_PENDING:
             return wire.Answer.QUEUE_FULL
         windows = self._windows.setdefault((command.lane, command.outlet), [])
         bisect.insort(windows, _Window(command.command, open_pulse, close_pulse), key=lambda w: w.open_pulse)
@@ -352,7 +355,7 @@ class SimulatedBoard:
         open_gates = (lane * outlets + outlet - 1 for (lane, outlet), gate in self.gates.items() if gate.told_open)
         self._say(
             wire.Status(
-                pulse=wire.wire32(self._encoder.count),
+                pulse=wire.wire32(self._encoder.count + self.lies_by),
                 tick=wire.wire32(self._tick),
                 signals=self._signals(),
                 outlets_full=sum(1 << outlet - 1 for outlet in set(self.outlets_full)),

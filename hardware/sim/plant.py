@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import socket
 from collections import Counter
@@ -28,7 +29,7 @@ from grader.domain.installation import Installation
 from grader.errors import DeviceError
 from grader.units import NS_PER_S, BoardTick, HostNs, Pulse
 from hardware.local_socket import forget, listen
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 from hardware.shared_frames import FrameSender
 from hardware.sim import line_talk as talk
 from hardware.sim.board import SimulatedBoard
@@ -95,7 +96,7 @@ class _Doors:
                 self._waiting.remove(link)
                 try:
                     found.append((msgspec.msgpack.decode(said[0], type=talk.Open).device, link, said[1:]))
-                except msgspec.MsgspecError:
+                except NO_MESSAGE:
                     link.close()
             elif link.closed:
                 link.close()
@@ -140,7 +141,7 @@ class _Control:
             self.hang_up()
         try:
             return [msgspec.msgpack.decode(data, type=talk.Order) for data in said]
-        except msgspec.MsgspecError:
+        except NO_MESSAGE:
             self.hang_up()
             return []
 
@@ -169,7 +170,7 @@ class Plant:
         installation = settings.installation
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
-        self._board = SimulatedBoard()
+        self._board = SimulatedBoard(boot_id=secrets.randbits(30) + 1)  # no other line's board is taken for it
         self._camera = LoopCamera(line, self._line, self._place, clock.now)
         self._sensors = SensorBox(line.source, installation)
         self._port = PtyPort(folder / talk.PORT, seed=settings.scenario.seed)

@@ -9,7 +9,7 @@ from bench.fuzz.targets import TARGETS
 from bench.fuzz.workers import hunted
 from grader.errors import BadArtefact
 
-SEED, SECONDS = 1, 10.0
+SEED, SECONDS = 1, 8.0
 
 
 def test_no_reader_breaks_on_spoilt_inputs() -> None:

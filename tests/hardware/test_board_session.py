@@ -359,29 +359,39 @@ def test_index_marks_come_each_once_and_the_latest_is_known_to_a_new_talk(talk):
     assert talk.session.take_marks() == []
 
 
-def test_a_count_that_goes_on_keeps_its_name_and_one_that_was_lost_takes_another(talk):
+def test_a_count_goes_on_over_a_reset_and_begins_anew_after_power_was_lost(talk):
     talk.connect()
-    first = talk.session.count_id
     talk.connect(nonce=8)
-    assert talk.session.count_id == first
+    assert talk.session.counts == 1
     talk.board.restart()
     talk.run_ms(10)
     talk.connect(nonce=9)
-    assert talk.session.count_id not in (first, 0)
+    assert talk.session.counts == 2
     assert talk.session.pulse(talk.now) < talk.pulse - 300
 
 
-def test_commands_and_outcomes_are_in_the_houses_pulses_whatever_the_board_counts(talk, command):
-    talk.pulse = 5_000_000.0
+@pytest.mark.parametrize("lie", [5000, -200])
+def test_a_board_that_has_lied_is_believed_again_once_it_says_what_can_be(talk, command, lie):
     talk.connect()
-    first = command(0, 1)
-    talk.say(talk.session.submit([first], talk.now, offset=-5_000_000))
-    talk.run_to(5_000_000 + 2300)
-    (outcome,) = talk.outcomes
-    assert (outcome.open_pulse, outcome.result) == (first.open_pulse, Result.FIRED)
-    assert outcome.fired_pulse == pytest.approx(1952 - 17.28, abs=1.5)
-    (movement,) = talk.board.movements(0, 1)
-    assert movement.opening == pytest.approx(5_000_000 + 1952 - 17.28, abs=1.5)
+    talk.board.lies_by = lie
+    talk.run_ms(100)
+    assert talk.session.stage is Stage.LOST
+    talk.say(talk.session.begin(8, talk.now))
+    talk.run_ms(300)
+    assert talk.session.stage is Stage.LOST
+    talk.board.lies_by = 0
+    talk.connect(nonce=9)
+    talk.submit(command(20, 1))
+    talk.run_to(20 * 96 + 2200)
+    assert talk.outcomes[-1].result is Result.FIRED
+
+
+def test_a_board_that_refuses_says_so(talk, command):
+    talk.connect()
+    talk.board.refuses = True
+    talk.submit(command(0, 1))
+    talk.run_ms(20)
+    assert [(o.result, o.reason) for o in talk.outcomes] == [(Result.REFUSED, "queue full")]
 
 
 @pytest.mark.parametrize("seed", range(3))

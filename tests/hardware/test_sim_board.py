@@ -231,10 +231,10 @@ def test_an_encoder_that_jumps_or_runs_back_shuts_the_gates_until_a_reset(talk, 
     talk.run_ms(200)
     assert ends(talk)[9] == (Result.REFUSED, "encoder fault")
     assert len(talk.triggers) == exposures
-    before = talk.session.count_id
+    before = talk.session.counts
     talk.connect(nonce=8)
     assert not talk.session.status().encoder_fault
-    assert talk.session.count_id != before and talk.session.latest_mark is None
+    assert talk.session.counts == before + 1 and talk.session.latest_mark is None
     mark = Pulse(int(talk.pulse))
     talk.board.index_passed(mark)
     talk.submit(command(20, 1))
