@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from grader.app.lot_books import growers_of
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, Result
 from grader.domain.events import EventKind
 from grader.domain.installation import Installation
@@ -70,6 +71,7 @@ def closed_books(out: Path, last: Snapshot, seed: int | None) -> tuple[Summary, 
         latency=last.latency,
         versions=run.versions,
         hashes=run.hashes,
+        growers=growers_of(path),
         seed=seed,
     )
     write_fruit_csv(out / "fruit.csv", records)

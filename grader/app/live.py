@@ -28,7 +28,7 @@ from grader.config.scenario import load_scenario
 from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation
 from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
-from grader.domain.snapshot import Snapshot, State
+from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BadSettings, DeviceError, GraderError
 from grader.station.line import LineSettings
 from grader.station.shell import SCALE, Station, belt_pulses
@@ -100,7 +100,8 @@ class LiveRun:
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
         if not self._line.is_alive():
-            self.station.fault("simulated line: its process has ended; start the station again", can_reset=False)
+            ended = "simulated line: its process has ended; start the station again"
+            self.station.fault(ended, FaultKind.LINE, can_reset=False)
         if time.monotonic() - self._collected_at > COLLECT_S:
             gc.collect()
             self._collected_at = time.monotonic()
@@ -136,7 +137,7 @@ class LiveRun:
                 if self._line.wait_report(0.25) is not None:
                     break
         except DeviceError as problem:  # the line died under us: what is decided is still kept
-            self.station.fault(str(problem), can_reset=False)
+            self.station.fault(str(problem), FaultKind.LINE, can_reset=False)
 
     def _is_faulted(self) -> bool:
         return self.station.state is State.FAULTED

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from grader.domain.events import Event, EventKind
 from grader.domain.installation import LotMark
 from grader.domain.lots import NO_LOT, LotRecord
+from grader.domain.snapshot import LotOnBelt
 from grader.errors import GraderError
 from grader.grading.compiled import CompiledSheet
 from grader.grading.send import Turns
@@ -167,10 +168,33 @@ def lot_at(lots: Lots, lane: int, cup: int) -> Lot:
     return lots.stretches[int(_stretch_of(first_cup, np.array([lane]), np.array([cup]))[0])]
 
 
+def lots_on_belt(lots: Lots, oldest: int, newest: int) -> tuple[LotOnBelt, ...]:
+    """The lots of the cups from oldest to newest in every lane, in the order of the belt, and those that wait."""
+    first_cup = lots.first_cup
+    lanes = np.arange(lots.lanes)
+    last, first = (_stretch_of(first_cup, lanes, np.full(lots.lanes, cup)) for cup in (oldest, newest))
+    waiting = _waiting(first_cup)
+    shown: dict[str, LotOnBelt] = {}
+    # Another thread may be adding a stretch, or taking one away; on a belt are one or two of them.
+    for index, lot in enumerate(lots.stretches[: len(first_cup)]):
+        passes = (first_cup[index] <= newest) & (last <= index) & (index <= first)
+        comes = first == index
+        if (passes.any() and (index or comes.any())) or waiting[index].any():  # before the first lot were no fruit
+            before = shown.get(lot.name, LotOnBelt(name=lot.name, grower=lot.grower))
+            shown[lot.name] = LotOnBelt(
+                name=lot.name,
+                grower=lot.grower,
+                lanes=before.lanes + int(comes.sum()),
+                lanes_waiting=before.lanes_waiting + int(waiting[index].sum()),
+            )
+    return tuple(shown.values())
+
+
 def lanes_waiting(lots: Lots) -> dict[str, int]:
     """In how many lanes the lots that were ordered still wait for a gap."""
     waiting = _waiting(lots.first_cup).sum(axis=1).tolist()
-    return {lot.name: lanes for lot, lanes in zip(lots.stretches, waiting, strict=True) if lanes}
+    # Another thread may be adding a stretch, or taking one away.
+    return {lot.name: lanes for lot, lanes in zip(lots.stretches, waiting, strict=False) if lanes}
 
 
 # -- orders ------------------------------------------------------------------------------------------------------------
