@@ -2,6 +2,8 @@
 
 well ── silent or gone ── closed ── opened again when it is due ── well
                              └── the budget is spent: given up, until a person resets the station
+
+A station without a camera can do nothing. Without scales and spectrometers it goes on, and they are tried for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from grader.clock import Clock
 from grader.domain.frames import NO_READINGS, Frame, Readings
 from grader.errors import DeviceError
 from grader.ports import Camera, Sensors
-from grader.station.budget import BudgetSettings, RestartBudget
+from grader.station.budget import FOR_EVER, BudgetSettings, RestartBudget
 
 SILENT_FRAMES = 12
 """So many exposures in a row without a picture, half a second at full speed: the camera is silent."""
@@ -42,7 +44,7 @@ class _Reopening(Generic[_Device]):
     @property
     def is_given_up(self) -> bool:
         """Whether it is not tried any more."""
-        return self._device is None and self._budget.is_spent(self._clock.now())
+        return self._device is None and self._budget.is_spent
 
     def device(self) -> _Device | None:
         """It, opened again if that is due; None while it is not there."""
@@ -158,7 +160,7 @@ class WatchedSensors:
     """`Sensors` that are opened again when their connection ends: it never raises."""
 
     def __init__(
-        self, open_sensors: Callable[[], Sensors], clock: Clock, settings: BudgetSettings = BudgetSettings()
+        self, open_sensors: Callable[[], Sensors], clock: Clock, settings: BudgetSettings = FOR_EVER
     ) -> None:
         """Opens the sensors. Raises DeviceError when they are not there at the start."""
         self._watched = _Reopening(open_sensors, clock, settings)
@@ -167,11 +169,6 @@ class WatchedSensors:
     def trouble(self) -> str:
         """What is wrong with them; empty while they are well."""
         return self._watched.trouble
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether they are not tried any more."""
-        return self._watched.is_given_up
 
     @property
     def reopened(self) -> int:
