@@ -177,6 +177,8 @@ def run(
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent{share}, "
+        f"{verdict.by_default} ran to the default outlet because their gate did not open, "
+        f"{verdict.undecided} passed without a decision, {len(verdict.misses)} are elsewhere, "
         f"{verdict.never_landed} in the journal landed nowhere",
         soft_wrap=True,
     )
