@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,15 @@ from grader.station.watched import SILENT_FRAMES, WatchedCamera, WatchedSensors
 from grader.units import NS_PER_S, HostNs, Pulse
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)
+
+
+def at_once(open_device: Callable[[], Any]) -> Future[Any]:
+    opened: Future[Any] = Future()
+    try:
+        opened.set_result(open_device())
+    except DeviceError as problem:
+        opened.set_exception(problem)
+    return opened
 
 
 class ToldTime:
@@ -68,7 +79,7 @@ def watched(clock: ToldTime, *cameras: OneCamera | None) -> tuple[WatchedCamera,
             raise DeviceError("no camera")
         return camera
 
-    return WatchedCamera(open_camera, clock), opened
+    return WatchedCamera(open_camera, clock, begin=at_once), opened
 
 
 def test_a_camera_that_is_gone_is_opened_again_at_once_and_nothing_is_raised(clock):
@@ -114,6 +125,17 @@ def test_it_is_tried_five_times_a_minute_with_doubling_delays_then_given_up_unti
     camera.close()
 
 
+def test_a_camera_that_takes_long_to_open_holds_nobody_up_and_is_closed_if_nobody_wants_it_any_more(clock):
+    first, second, opening = OneCamera("gone"), OneCamera(""), Future()
+    cameras = iter([first])
+    camera = WatchedCamera(lambda: next(cameras), clock, begin=lambda open_camera: opening)
+    for _ in range(4):
+        assert camera.next_frame(0) is None
+    camera.close()
+    opening.set_result(second)
+    assert second.closed
+
+
 def test_sensors_whose_connection_ends_are_opened_again_and_what_they_had_said_counts(clock):
     class OneBox:
         def __init__(self, *, closed: bool) -> None:
@@ -126,7 +148,7 @@ def test_sensors_whose_connection_ends_are_opened_again_and_what_they_had_said_c
             pass
 
     boxes = iter([OneBox(closed=True), OneBox(closed=False)])
-    sensors = WatchedSensors(lambda: next(boxes), clock)
+    sensors = WatchedSensors(lambda: next(boxes), clock, begin=at_once)
     assert len(sensors.readings().weighings) == 1
     assert "connection has ended" in sensors.trouble
     assert len(sensors.readings().weighings) == 1
