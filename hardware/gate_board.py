@@ -26,7 +26,7 @@ READ_S = 0.01
 """How long one read waits: at most so late is a heartbeat or a repetition."""
 
 WRITE_S = 0.15
-"""A port that does not take a packet for so long is lost: the line waits meanwhile, and the slots of its pictures fill."""
+"""A port that does not take a packet for so long is lost: the line waits meanwhile, and its pictures pile up."""
 
 READY_S = 4.5
 """Longer than the session's own tries: whoever connects hears the session's reason."""

@@ -1,7 +1,8 @@
 """The terminal page that shows the running line.
 
 `render` draws one snapshot and knows no terminal: it fits 80 x 24 and grows with the window. What matters most gets
-its room first; what has none is counted ("... 3 more"), never cut off unseen. Colour always comes with a symbol or a number.
+its room first; what has none is counted ("... 3 more"), never cut off unseen. Colour always comes with a symbol or a
+number.
 
     header          state, speed; the lots, if there are several
     fault           what happened and what to do, while the station is faulted

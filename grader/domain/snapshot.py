@@ -68,6 +68,7 @@ class FindingKind(StrEnum):
     BELT_JOGGED = "belt_jogged"
     BELT_STOPPED = "belt_stopped"
     LATE = "late"  # gate commands that came too late
+    REFUSED = "refused"  # gate commands that the board did not take
     BOARD_LINK = "board_link"  # bytes are damaged on the way
     OUTLET_FULL = "outlet_full"  # outlet
     NOT_SEEN = "not_seen"  # lane

@@ -194,7 +194,8 @@ class Station:
                 raise GraderError("the emergency stop is still pressed: release it, then reset")
         except BoardLost as problem:
             raise GraderError(f"still not well: {problem}") from problem
-        self._camera.renew()
+        if not self._camera.renew():
+            raise GraderError(f"still not well: {self._camera.trouble}")
         self._sensors.renew()
         self._note(EventKind.RESET, f"reset by a person: {self._latch.reason}")
         self._dispatcher.shut("")

@@ -18,7 +18,7 @@ from grader.clock import Clock
 from grader.domain.frames import NO_READINGS, Frame, Readings
 from grader.errors import DeviceError
 from grader.ports import Camera, Sensors
-from grader.station.budget import FOR_EVER, BudgetSettings, RestartBudget
+from grader.station.budget import BudgetSettings, RestartBudget
 
 SILENT_FRAMES = 12
 """So many exposures in a row without a picture, half a second at full speed: the camera is silent."""
@@ -98,7 +98,7 @@ class _Reopening(Generic[_Device]):
         self.close()
 
     def renew(self) -> bool:
-        """Open it afresh and wait for it, whatever was tried before; whether it could be. If not it is tried as ever."""
+        """Open it afresh and wait for it, whatever was tried before. False: it could not be, and is tried as ever."""
         self.close()
         self._budget.renew()
         self._budget.tried(self._clock.now())
@@ -176,10 +176,10 @@ class WatchedCamera:
         if self._lent_by is not None:
             self._lent_by.release(frame)
 
-    def renew(self) -> None:
-        """Open it afresh: its count and the board's begin anew together."""
+    def renew(self) -> bool:
+        """Open it afresh, for its count and the board's begin anew together. False: it cannot be opened at present."""
         self._without_picture = 0
-        self._watched.renew()
+        return self._watched.renew()
 
     def close(self) -> None:
         self._watched.close()

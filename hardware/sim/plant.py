@@ -339,7 +339,8 @@ class Plant:
         sleep_s = min(LONGEST_SLEEP_S, self._drive.seconds_to(next_exposure, now))
         port = [self._port.fileno()] if self._port.plugged_in else []
         waits = [] if self._port.flush() else port
-        select.select([*port, *self._doors.filenos(), *self._control.filenos(), *self._wrongs.filenos()], waits, [], sleep_s)
+        said = [*self._doors.filenos(), *self._control.filenos(), *self._wrongs.filenos()]
+        select.select([*port, *said], waits, [], sleep_s)
 
     def _is_fruit(self, lane: int, cup: int) -> bool:
         return (self._last_cup is None or cup <= self._last_cup) and bool(self._source.occupied(lane, cup))
