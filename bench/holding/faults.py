@@ -2,8 +2,8 @@
 
     python -m bench.holding.faults [--minutes 60] [--seed 1] [--lanes 4] [--cups-per-second 12]
 
-The faults are those of `hardware.sim.faults`, one every 20 s, each kind once before any comes again. In the end no fruit
-may lie in an outlet that its decision does not name, the station must be well, and it must not have grown.
+The faults are those of `hardware.sim.faults`, one every 20 s, each kind once before any comes again. In the end no
+fruit may lie in an outlet that its decision does not name, the station must be well, and it must not have grown.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ FASTEST = 20.0
 
 
 class Held(NamedTuple):
-    """One run. late: commands that were not sent in time, refused or void. p999_ms, worst_ms: frame to command."""
+    """One run. fruit_per_s: cups of all lanes. late: commands that were not sent in time, refused or void. p999_ms,
+    worst_ms: frame to command."""
 
     cups_per_second: float
     fruit_per_s: float
@@ -31,6 +32,13 @@ class Held(NamedTuple):
     share: float
     p999_ms: float
     worst_ms: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cups_per_second:g} cups/s a lane, {self.fruit_per_s:g} in all: dropped {self.dropped}, "
+            f"late {self.late}, as decided {self.share:.4%}, frame to command p99.9 {self.p999_ms:.1f} ms, "
+            f"worst {self.worst_ms:.1f} ms: {'holds' if self.holds else 'does not hold'}"
+        )
 
     @property
     def holds(self) -> bool:
@@ -98,15 +106,9 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
 
-    def told(held: Held) -> None:
-        print(
-            f"{held.cups_per_second:5.1f} cups/s x {given.lanes}: dropped {held.dropped}, late {held.late}, "
-            f"as decided {held.share:.4%}, frame to command p99.9 {held.p999_ms:.1f} ms, worst {held.worst_ms:.1f} ms: "
-            f"{'holds' if held.holds else 'does not hold'}",
-            flush=True,
-        )
-
-    for name, value in measure(given.lanes, given.seconds, given.slowest, given.seed, told).items():
+    for name, value in measure(
+        given.lanes, given.seconds, given.slowest, given.seed, lambda held: print(held, flush=True)
+    ).items():
         print(f"{name:28} {value:8.4g}")
 
 

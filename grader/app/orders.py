@@ -89,11 +89,16 @@ class OrderDesk:
             return Refused(str(problem))
 
 
+def running_stations(runs: Path) -> list[Path]:
+    """The folders in `runs` in which a station takes orders."""
+    return sorted(socket.parent for socket in runs.glob(f"*/{SOCKET}") if is_alive(socket))
+
+
 def give_order(folder: Path, order: Order) -> Answer:
     """Have the station of a folder carry an order out. Raises DeviceError when there is none, or it does not answer."""
     path = folder / SOCKET
     if not is_alive(path):
-        raise DeviceError(f"{folder}: no station runs here; `grader run --out {folder}` starts one")
+        raise DeviceError(f"{folder}: no station runs here; check --out, or start one: grader run --out {folder}")
     talk = MessageLink(connect(path))
     try:
         talk.send(msgspec.json.encode(order))
