@@ -158,7 +158,7 @@ def run(
         with _progress("preparing the simulated line") as prepared:
             live = closing.enter_context(started(asked, prepared))
         _warn(live.warnings)
-        page = closing.enter_context(Page(language, lambda: live.carry_out(Reset()), page_console))
+        page = closing.enter_context(Page(language, page_console, reset=lambda: live.carry_out(Reset())))
         deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         shown = live.tick()
         while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):

@@ -48,7 +48,7 @@ STATES = {
     State.STOPPED: ("-", "bold"),
     State.FAULTED: ("✗", BAD),
 }
-_BORDERS, _COUNTER_ROWS = 2, 2
+_BORDERS, _COUNTER_ROWS, _MOST_LOT_LINES = 2, 2, 2
 _MATTER_MOST = ("frame_to_command", "step", "commit", "answer", "frame_to_step", "wait")
 """The stages, by what is looked at first."""
 
@@ -127,7 +127,7 @@ class _Page:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.height or options.size.height
-        above = [*self._header(), *self._fault(width)]
+        above = [*self._header(width), *self._fault(width)]
         below = self._footer()
         body = max(height - sum(rows for rows, _ in above) - len(below), 1)
         columns = Layout(name="body")
@@ -138,7 +138,7 @@ class _Page:
         )
         yield page
 
-    def _header(self) -> list[tuple[int, RenderableType]]:
+    def _header(self, width: int) -> list[tuple[int, RenderableType]]:
         snapshot, lang = self._snapshot, self._lang
         symbol, style = STATES[snapshot.state]
         left = Text()
@@ -155,7 +155,8 @@ class _Page:
         )
         lines: list[tuple[int, RenderableType]] = [(1, Line(left, Text("  ".join(figures), style="bold")))]
         if several:
-            lines.append((1, Line(Text(f" {say(lang, 'lots')}   {lots_text(snapshot, lang)}", style="bold"))))
+            said = wrapped(f" {say(lang, 'lots')}   {lots_text(snapshot, lang)}", width, "bold", indent=" ")
+            lines.append((min(len(said), _MOST_LOT_LINES), Rows(said, lang)))
         return lines
 
     def _fault(self, width: int) -> list[tuple[int, RenderableType]]:
@@ -191,7 +192,7 @@ class _Page:
             _Wish(lanes, min(lanes, 3), lambda rows: _panel("lanes", _lanes(snapshot, lang), lang)),
             _Wish(
                 len(STAGES) + 1,
-                0 if snapshot.state is State.FAULTED else 3,
+                0 if snapshot.state is State.FAULTED else 2,
                 lambda rows: _panel("latency", _latency(snapshot, lang, rows - 1), lang),
             ),
         ]
@@ -204,7 +205,7 @@ class _Page:
             _Wish(max(len(snapshot.grades), 1), 2, lambda rows: _panel("grades", _grades(snapshot, lang), lang)),
             _Wish(
                 max(-(-len(snapshot.outlets) // 2), 1),
-                1,
+                2,
                 lambda rows: _panel("outlets", _outlets(snapshot, lang), lang),
             ),
             _Wish(
@@ -258,7 +259,7 @@ def _lot_name(name: str, grower: str, lang: Language) -> str:
 def _lot_texts(lot: LotOnBelt, lanes: int, lang: Language) -> Iterator[str]:
     name = _lot_name(lot.name, lot.grower, lang)
     if lot.lanes_waiting:
-        yield say(lang, "lot_waits", lot=name, lanes=lot.lanes_waiting)
+        yield say(lang, "lot_waits", lot=name, lanes=lot.lanes_waiting, all=lanes)
     if lot.lanes:
         yield say(lang, "lot_on_belt", lot=name, lanes=lot.lanes, all=lanes)
     elif not lot.lanes_waiting:

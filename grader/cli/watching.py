@@ -49,7 +49,9 @@ class Page:
     lang: may be changed by a key. reset: carries out what the key R asks for; raises GraderError where it cannot be.
     """
 
-    def __init__(self, lang: Language, reset: Callable[[], object], console: Console | None = None) -> None:
+    def __init__(
+        self, lang: Language, console: Console | None = None, *, reset: Callable[[], object] = lambda: None
+    ) -> None:
         self.lang: Language = lang
         self._reset = reset
         self._console = console or Console()
