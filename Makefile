@@ -41,7 +41,8 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The long figures, about 20 minutes. Shorter: make accept ACCEPT="--accept-minutes 3 --accept-fruit 200"
+# The long figures, about 80 minutes, an hour of them fuzzing.
+# Shorter: make accept ACCEPT="--accept-minutes 3 --accept-fruit 200 --accept-fuzz-minutes 5"
 accept: setup
 	$(BIN)/python -m pytest tests/accept -s --run-accept $(ACCEPT)
 

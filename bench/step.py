@@ -28,7 +28,7 @@ from hardware.sim.line import PULSES_PER_CUP, PULSES_PER_FRAME, LineSettings, Si
 from hardware.sim.simulate import CAMERA, prepared_loop
 
 SEED = 31
-LANES, LOOP_CUPS = 8, 4
+LANES, LOOP_CUPS = 8, 16  # the loop has more pictures than the line knows again: none is one that came before
 SETTINGS = LineSettings(level=LEVELS["changing"], seed=SEED, lanes=LANES, loop_cups=LOOP_CUPS, empty_share=0.0)
 FEWEST_STEPS = 80
 MOST_RMSE_MM, MOST_RMSE_G = 1.0, 2.0  # looser than what is asked of the line: this is no test of accuracy

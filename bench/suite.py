@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import cv2
 
-from bench import dispatch, frames, hot_path, packed, regrade, replay, step, sugar
+from bench import dispatch, frames, hot_path, journal, packed, regrade, replay, step, sugar
 
 BENCHMARKS: dict[str, Callable[[float], dict[str, float]]] = {
     "hot path": hot_path.measure,
     "step": step.measure,
+    "journal": journal.measure,
     "dispatch": dispatch.measure,
     "replay": replay.measure,
     "packed recording": packed.measure,

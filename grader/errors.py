@@ -9,6 +9,7 @@
     │   ├── BoardLost            the gate board is silent or its port is gone
     │   └── CameraLost           no frames while the belt moves
     └── JournalError         the journal cannot be written or read
+        └── JournalStalled       not now: the disk is full or slow, somebody holds the file; another try may do
 
 Expected trouble in a frame is a flag on the fruit (`grader.domain.flags`), never an exception.
 """
@@ -60,3 +61,7 @@ class CameraLost(DeviceError):
 
 class JournalError(GraderError):
     """The journal cannot be written or read."""
+
+
+class JournalStalled(JournalError):
+    """The disk is full or slow, or somebody holds the journal: nothing was written, and another try may do."""

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import threading
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
 import serial
 
 from grader.clock import Clock
-from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome
+from grader.domain.decisions import BoardStatus, GateCommand, GateOutcome, PlantOutputs, Rephased
 from grader.domain.frames import Trigger
 from grader.domain.installation import Gates, Line
 from grader.errors import BoardLost
-from grader.units import Pulse
+from grader.units import HostNs, Pulse
 from hardware import protocol as wire
-from hardware.board_session import HEARTBEAT_MS, BoardSession, Counters, Stage
+from hardware.board_session import STATUS_MS, BoardSession, Counters, Stage
+from hardware.chain_phase import ChainPhase
 
 READ_S = 0.01
 """How long one read waits: at most so late is a heartbeat or a repetition."""
 
-WRITE_S = 0.5
-"""A port that does not take a packet for so long is lost."""
+WRITE_S = 0.15
+"""A port that does not take a packet for so long is lost: the line waits meanwhile, and its pictures pile up."""
 
-READY_S = 3.0
+READY_S = 4.5
 """Longer than the session's own tries: whoever connects hears the session's reason."""
 
 CLOSE_S = 0.5
 """How long closing waits for the board to confirm that all gates are closed."""
+
+
+MOST_SPEED = 2.0
+"""Of the rated one: no belt is faster, and an encoder that says so is wrong."""
+
+REPHASINGS_KEPT = 1024
 
 
 class GateBoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +46,7 @@ class GateBoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     port: str
     baud: int = 921_600
-    host_silence_ms: int = 1000
+    host_silence_ms: int = 200
 
 
 def board_configuration(
@@ -48,16 +57,17 @@ def board_configuration(
     host_silence_ms: int = GateBoardSettings(port="").host_silence_ms,
 ) -> wire.Configure:
     """What the board has to know of this line."""
-    travel = (round(gates.opening_ms / wire.MS_PER_TRAVEL), round(gates.closing_ms / wire.MS_PER_TRAVEL))
     return wire.Configure(
         lanes=line.lanes,
         outlets=gates.outlets,
         pulses_per_cup=line.pulses_per_cup,
         lead_pulses=gates.lead_pulses,
         trigger_pulses=pulses_per_frame,
-        heartbeat_ms=HEARTBEAT_MS,
+        heartbeat_ms=STATUS_MS,
         host_silence_ms=host_silence_ms,
-        travel=(travel,) * (line.lanes * gates.outlets),
+        most_pulses_per_s=math.ceil(MOST_SPEED * line.pulses_per_s),
+        opening=round(gates.opening_ms / wire.MS_PER_TRAVEL),
+        closing=round(gates.closing_ms / wire.MS_PER_TRAVEL),
     )
 
 
@@ -66,13 +76,20 @@ class SerialGateBoard:
 
     One thread reads, repeats what was not answered and sends the heartbeat; commands are written by whoever
     submits them. After BoardLost everything pending has come back as VOID, and `connect` starts afresh.
+    All pulses are the house's: `phase` turns the board's count into them and back.
     """
 
-    def __init__(self, settings: GateBoardSettings, config: wire.Configure, clock: Clock) -> None:
-        """Opens the port, resets and configures the board. Raises BoardLost."""
+    def __init__(
+        self, settings: GateBoardSettings, config: wire.Configure, clock: Clock, phase: ChainPhase | None = None
+    ) -> None:
+        """Opens the port, resets and configures the board. phase: None for a chain without an index mark whose pulses
+        begin wherever the board's count does. Raises BoardLost."""
         self._settings, self._clock = settings, clock
         self._session = BoardSession(config)
-        self._changed = threading.Condition()  # guards the session and the port
+        self._phase = phase or ChainPhase(None, pulses_per_cup=config.pulses_per_cup)
+        self._counts = 0  # that the phase knows of
+        self._rephasings: deque[Rephased] = deque(maxlen=REPHASINGS_KEPT)
+        self._changed = threading.Condition()  # guards the session, the phase and the port
         self._port: serial.Serial | None = None
         self._reader: threading.Thread | None = None
         self.connect()
@@ -81,7 +98,10 @@ class SerialGateBoard:
         """Open the port afresh, reset the board, configure it and check its CRC. Raises BoardLost."""
         self._hang_up()
         try:
-            port = serial.Serial(self._settings.port, self._settings.baud, timeout=READ_S, write_timeout=WRITE_S)
+            # One station at a time: two that talk to one board would reset each other for ever.
+            port = serial.Serial(
+                self._settings.port, self._settings.baud, timeout=READ_S, write_timeout=WRITE_S, exclusive=True
+            )
         except (serial.SerialException, OSError, ValueError) as problem:
             raise BoardLost(f"gate board: cannot open {self._settings.port}: {problem}") from problem
         with self._changed:
@@ -102,7 +122,7 @@ class SerialGateBoard:
     def submit(self, commands: Sequence[GateCommand]) -> None:
         """Written before it returns; the answer comes back as an outcome. Raises BoardLost."""
         with self._changed:
-            self._write(self._session.submit(commands, self._clock.now()))
+            self._write(self._session.submit(commands, self._clock.now(), self._phase.offset))
             if self._session.stage is Stage.LOST:
                 self._session.status()  # raises with the reason
 
@@ -113,20 +133,46 @@ class SerialGateBoard:
     def triggers(self) -> list[Trigger]:
         """Exposures that the board fired since the last call. Never blocks."""
         with self._changed:
-            return self._session.take_triggers()
+            return [
+                Trigger(trigger.number, self._phase.pulse_of(trigger.pulse))
+                for trigger in self._session.take_triggers()
+            ]
 
     def status(self) -> BoardStatus:
         with self._changed:
-            return self._session.status()
+            status = self._session.status()
+            pulse = self._phase.pulse_of(status.pulse)
+            return msgspec.structs.replace(
+                status, pulse=pulse, phase_known=self._phase.known and not status.encoder_fault
+            )
 
     def pulse(self) -> Pulse:
         with self._changed:
-            return self._session.pulse(self._clock.now())
+            return self._phase.advance(self._session.pulse(self._clock.now()))
+
+    def pulse_of(self, count: int) -> Pulse:
+        """The pulse of a count that was latched for a sensor: whole, or its low 32 bits."""
+        with self._changed:
+            return self._phase.pulse_of(self._session.widened(count))
+
+    def rephasings(self) -> list[Rephased]:
+        with self._changed:
+            taken = list(self._rephasings)
+            self._rephasings.clear()
+            return taken
+
+    def show(self, outputs: PlantOutputs) -> None:
+        with self._changed:
+            self._session.show(outputs)
 
     @property
     def counters(self) -> Counters:
         """What the link had to repair so far."""
         return self._session.counters
+
+    @property
+    def packets_damaged(self) -> int:
+        return self._session.counters.crc_errors
 
     def round_trips_ns(self) -> list[int]:
         """From submit to the board's answer, for each command answered since the last call (the latest 4096)."""
@@ -148,7 +194,7 @@ class SerialGateBoard:
         with self._changed:
             self._write(self._session.close_all(self._clock.now()))
             self._changed.wait_for(lambda: not self._session.closing, CLOSE_S)
-            self._session.lose("closed")
+            self._write(self._session.lose("closed"))
         self._hang_up()
 
     def _write(self, data: bytes) -> None:
@@ -179,8 +225,27 @@ class SerialGateBoard:
                 now = self._clock.now()
                 if data:
                     self._write(self._session.receive(data, now))
+                    self._follow(now)
                 self._write(self._session.due(now))
                 self._changed.notify_all()
+
+    def _follow(self, now: HostNs) -> None:
+        """With the lock held: keep the phase in step with what the board has said."""
+        if self._session.stage is not Stage.READY:
+            return
+        count = self._session.pulse(now)
+        if self._session.counts != self._counts:
+            self._counts = self._session.counts
+            self._moved_on(self._phase.begin(count, self._session.latest_mark), now)
+        for mark in self._session.take_marks():
+            self._moved_on(self._phase.mark(mark, count), now)
+        self._phase.advance(count)
+
+    def _moved_on(self, rephased: Rephased | None, now: HostNs) -> None:
+        """What was sent before is for cups that are elsewhere."""
+        if rephased is not None:
+            self._rephasings.append(rephased)
+            self._write(self._session.close_all(now))
 
     def _hang_up(self) -> None:
         with self._changed:

@@ -1,10 +1,12 @@
-"""Whole messages between two processes over a socket pair. Never blocks, never unpickles, bounded."""
+"""Whole messages between two processes over a local socket. Never blocks, never unpickles, bounded."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import struct
+
+import msgspec
 
 _LENGTH = struct.Struct("<I")
 _CHUNK = 65_536
@@ -15,11 +17,17 @@ MOST_WAITING = 1 << 20
 MOST_MESSAGE = 1 << 20
 """Bytes of one message; a longer one means that the other end is not ours."""
 
+_MOST_INCOMING = 2 * MOST_MESSAGE
+
+NO_MESSAGE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises on bytes that are no message of ours: of another type, no UTF-8, nested without end."""
+
 
 class MessageLink:
-    """One end. Goes to a child process as an argument of multiprocessing's spawn."""
+    """One end of a connection, which it owns from now on."""
 
     def __init__(self, end: socket.socket) -> None:
+        end.settimeout(None)  # with a time-out set, Python waits even where it is told not to
         self._socket = end
         self._outgoing, self._incoming = bytearray(), bytearray()
         self.closed = False  # the other end is gone, or this one was closed
@@ -57,8 +65,8 @@ class MessageLink:
         return True
 
     def receive(self) -> list[bytes]:
-        """Every whole message that has come, oldest first."""
-        while not self.closed:
+        """Whole messages that have come, oldest first: all, unless the other end sends faster than this reads."""
+        while not self.closed and len(self._incoming) < _MOST_INCOMING:
             try:
                 data = self._socket.recv(_CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -69,6 +77,11 @@ class MessageLink:
                 self.closed = True
             self._incoming += data
         return self._whole_messages()
+
+    def handed_on(self) -> socket.socket:
+        """The connection itself, for another kind of talk on it. The link is of no use after that."""
+        self.closed = True
+        return self._socket
 
     def close(self) -> None:
         """Idempotent."""

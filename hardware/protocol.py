@@ -1,7 +1,8 @@
 """What station and gate board say to each other, byte by byte. No port, no clock, no thread: see `protocol.md`.
 
-A packet is a zero, then COBS of (type, number, payload, CRC-32), then a zero. Zeros occur nowhere else, so
-whatever the line garbles, the next zero is a fresh start.
+A packet is a zero, then COBS of (type, number, talk, payload, CRC-32), then a zero. Zeros occur nowhere else, so
+whatever the line garbles, the next zero is a fresh start. The talk says which reset a packet belongs to: what lay in a
+buffer since the talk before is known by it, and is not obeyed.
 
 Pulses and ticks are 32 bits on the wire and in these records; who receives them widens them once
 (`grader.units.widened`).
@@ -12,11 +13,11 @@ from __future__ import annotations
 import struct
 import zlib
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 """Of this protocol. Boards of another version are not talked to."""
 
 MAX_LANES, MAX_OUTLETS = 12, 16
@@ -24,18 +25,18 @@ MAX_PENDING = 512
 """Commands that a board must be able to hold."""
 
 REPORTS_KEPT = 1024
-"""Outcomes and triggers that a board must keep to repeat them: more than can end at one stroke."""
+"""Reports that a board must keep to repeat them: more than can end at one stroke."""
 
-REPORTS_PER_RESEND = 64
-"""A board answers one request with at most so many reports, the oldest first: the line must not drown."""
+REPORTS_PER_RESEND = 33
+"""So many reports can one request name: the first by its number, 32 more by a bit each."""
 
-MAX_PACKET = 1024
+MAX_PACKET = 2048
 """Bytes between two zeros; whatever is longer is noise."""
 
 MS_PER_TRAVEL = 0.1
 """Opening and closing times count in tenths of a millisecond on the wire."""
 
-_HEAD, _CRC, _TRAVEL = struct.Struct("<BH"), struct.Struct("<I"), struct.Struct("<HH")
+_HEAD, _CRC, _GATE = struct.Struct("<BHI"), struct.Struct("<I"), struct.Struct("<BBHH")
 
 
 def wire32(count: int) -> int:
@@ -53,8 +54,9 @@ class Answer(IntEnum):
     CLOSE_BEFORE_OPEN = 4
     NOT_CONFIGURED = 5
     QUEUE_FULL = 6
-    OTHER_CONFIG = 7
-    NOT_RUNNING = 8
+    CLOSED = 7  # said before a CLOSE_ALL that is done already
+    NOT_RUNNING = 8  # the emergency stop is pressed
+    ENCODER_FAULT = 9
 
 
 class Ending(IntEnum):
@@ -73,6 +75,9 @@ class Cause(IntEnum):
     HOST_SILENT = 2
     BELT_STOPPED = 3
     EMERGENCY_STOP = 4
+    JOGGED = 5
+    OUTLET_FULL = 6
+    ENCODER = 7
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -95,16 +100,17 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Reset(Message, frozen=True):
-    """Close everything, forget everything but the encoder's count. The same nonce twice is one reset."""
+    """Close everything, forget everything but the encoder's count. The packet's talk is a nonce: the same twice is one
+    reset."""
 
-    TYPE, LAYOUT = 0x01, struct.Struct("<I")
-    nonce: int
+    TYPE, LAYOUT = 0x01, struct.Struct("<")
 
 
 class Configure(Message, frozen=True):
-    """The line's shape. travel: (opening, closing) of each gate in 0.1 ms, lane by lane, outlet 1 first."""
+    """The line's shape, once in a talk. opening, closing: travel times of the gates in 0.1 ms; unlike: (lane, outlet,
+    opening, closing) of each gate that has others. most_pulses_per_s: what counts faster is no belt."""
 
-    TYPE, LAYOUT = 0x02, struct.Struct("<BBHHHHH")
+    TYPE, LAYOUT = 0x02, struct.Struct("<BBHHHHHIHH")
     lanes: int
     outlets: int
     pulses_per_cup: int
@@ -112,37 +118,53 @@ class Configure(Message, frozen=True):
     trigger_pulses: int
     heartbeat_ms: int
     host_silence_ms: int
-    travel: tuple[tuple[int, int], ...]
+    most_pulses_per_s: int
+    opening: int
+    closing: int
+    unlike: tuple[tuple[int, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not (1 <= self.lanes <= MAX_LANES and 1 <= self.outlets <= MAX_OUTLETS):
             raise ValueError(f"a board drives 1..{MAX_LANES} lanes of 1..{MAX_OUTLETS} gates")
-        if len(self.travel) != self.lanes * self.outlets:
-            raise ValueError(f"{len(self.travel)} travel times for {self.lanes * self.outlets} gates")
+        if not all(lane < self.lanes and 1 <= outlet <= self.outlets for lane, outlet, *_ in self.unlike):
+            raise ValueError("travel times of a gate that is not there")
+        if len(self.unlike) > self.lanes * self.outlets:
+            raise ValueError(f"{len(self.unlike)} travel times for {self.lanes * self.outlets} gates")
         if not (self.pulses_per_cup and self.trigger_pulses and self.heartbeat_ms and self.host_silence_ms):
             raise ValueError("pulses per cup and per trigger, heartbeat and silence are at least 1")
+        if not self.most_pulses_per_s:
+            raise ValueError("a belt makes at least 1 pulse a second at most")
 
     def payload(self) -> bytes:
         head = self.LAYOUT.pack(*msgspec.structs.astuple(self)[:-1])
-        return head + b"".join(_TRAVEL.pack(*times) for times in self.travel)
+        return head + b"".join(_GATE.pack(*gate) for gate in self.unlike)
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Configure:
         head = cls.LAYOUT.unpack(payload[: cls.LAYOUT.size])
-        return cls(*(*head, tuple(_TRAVEL.iter_unpack(payload[cls.LAYOUT.size :]))))
+        return cls(*(*head, tuple(_GATE.iter_unpack(payload[cls.LAYOUT.size :]))))
 
     @property
     def crc(self) -> int:
-        """CRC-32 of the payload: what the board must report before it is trusted."""
+        """CRC-32 of the payload: what the board must confirm before it is trusted."""
         return zlib.crc32(self.payload())
+
+    @property
+    def settling_pulses(self) -> int:
+        """A belt that stops may settle back so far, and no count is truer than this: a tenth of a cup."""
+        return max(1, self.pulses_per_cup // 10)
+
+    def travel(self, lane: int, outlet: int) -> tuple[int, int]:
+        """(opening, closing) of one gate, in 0.1 ms."""
+        others = {(lane, outlet): (opening, closing) for lane, outlet, opening, closing in self.unlike}
+        return others.get((lane, outlet), (self.opening, self.closing))
 
 
 class Command(Message, frozen=True):
-    """Hold one gate open from open_pulse to close_pulse. config_tag: low 16 bits of the configuration's CRC."""
+    """Hold one gate open from open_pulse to close_pulse, by the board's count."""
 
-    TYPE, LAYOUT = 0x03, struct.Struct("<IHBBIII")
+    TYPE, LAYOUT = 0x03, struct.Struct("<IBBIII")
     command: int
-    config_tag: int
     lane: int
     outlet: int
     open_pulse: int
@@ -158,47 +180,68 @@ class CloseAll(Message, frozen=True):
 
 
 class HostHeartbeat(Message, frozen=True):
-    """The station lives."""
+    """The station lives, and this is what the plant is to be shown: ready, fault, and six lamps from LAMPS on."""
 
-    TYPE, LAYOUT = 0x05, struct.Struct("<")
+    TYPE, LAYOUT = 0x05, struct.Struct("<B")
+    outputs: int = 0
+
+    READY: ClassVar[int] = 1
+    FAULT: ClassVar[int] = 2
+    LAMPS: ClassVar[int] = 4
 
 
 class Resend(Message, frozen=True):
-    """Say the reports numbered first to last again."""
+    """Say these reports again: first, and first + 1 + n for each bit n that is set in others."""
 
     TYPE, LAYOUT = 0x06, struct.Struct("<II")
     first: int
-    last: int
+    others: int
+
+    def wanted(self) -> list[int]:
+        """The numbers of the reports, the oldest first."""
+        bits = range(REPORTS_PER_RESEND - 1)
+        return [self.first, *(self.first + 1 + bit for bit in bits if self.others >> bit & 1)]
 
 
 # Board to station
 
 
 class Boot(Message, frozen=True):
-    """The board starts afresh. nonce: of the reset that asked for it; 0: nobody asked."""
+    """The board starts afresh; the packet's talk is its new boot id. nonce: of the reset that asked for it; 0: nobody
+    asked. count_id: another one whenever the encoder's count was lost or went wrong."""
 
-    TYPE, LAYOUT = 0x81, struct.Struct("<IBI")
-    boot_id: int
+    TYPE, LAYOUT = 0x81, struct.Struct("<BII")
     version: int
     nonce: int
+    count_id: int
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Boot:
+        # In every version a BOOT begins like this one, so that a board of another can be told by its name.
+        version, nonce = struct.unpack_from("<BI", payload)
+        return cls(version, nonce, 0) if version != VERSION else cls(*cls.LAYOUT.unpack(payload))
 
 
 class Status(Message, frozen=True):
-    """The board's heartbeat. gates: bit lane * outlets + outlet - 1 is set while that gate is told to be open."""
+    """The board's heartbeat. outlets_full: bit outlet - 1. index_pulse: the count at the latest index mark, when
+    INDEX_KNOWN. gates: bit lane * outlets + outlet - 1 is set while that gate is told to be open."""
 
-    TYPE, LAYOUT = 0x82, struct.Struct("<IIIIHBII")
-    boot_id: int
-    config_crc: int
+    TYPE, LAYOUT = 0x82, struct.Struct("<IIBHIIIH")
     pulse: int
     tick: int
-    pending: int
     signals: int
+    outlets_full: int
+    index_pulse: int
     newest_report: int
     oldest_report: int
+    pending: int
     gates: int
 
     BELT_RUNNING: ClassVar[int] = 1
     EMERGENCY_STOP: ClassVar[int] = 2
+    JOGGING: ClassVar[int] = 4
+    ENCODER_FAULT: ClassVar[int] = 8
+    INDEX_KNOWN: ClassVar[int] = 16
 
     def payload(self) -> bytes:
         head = self.LAYOUT.pack(*msgspec.structs.astuple(self)[:-1])
@@ -243,24 +286,46 @@ class Triggered(Report, frozen=True):
     pulse: int
 
 
+class Indexed(Report, frozen=True):
+    """The chain's index mark passed at `pulse`."""
+
+    TYPE, LAYOUT = 0x86, struct.Struct("<II")
+    pulse: int
+
+
+class Configured(Message, frozen=True):
+    """The answer to CONFIG: the CRC-32 of the configuration in force."""
+
+    TYPE, LAYOUT = 0x87, struct.Struct("<I")
+    config_crc: int
+
+
 _KINDS: dict[int, type[Message]] = {
     kind.TYPE: kind
     for kind in (
         *(Reset, Configure, Command, CloseAll, HostHeartbeat, Resend),
-        *(Boot, Status, Answered, Outcome, Triggered),
+        *(Boot, Status, Answered, Outcome, Triggered, Indexed, Configured),
     )
 }
+
+
+class Said(NamedTuple):
+    """A message and the talk that it belongs to: the board's boot id, in a RESET its nonce."""
+
+    talk: int
+    message: Message
 
 
 class Packer:
     """Messages into packets, numbered from 0 and round again at 65,536."""
 
-    def __init__(self) -> None:
+    def __init__(self, talk: int = 0) -> None:
+        self.talk = talk
         self._number = 0
 
     def pack(self, message: Message) -> bytes:
         """One packet, with the zeros before and after it."""
-        body = _HEAD.pack(message.TYPE, self._number) + message.payload()
+        body = _HEAD.pack(message.TYPE, self._number, self.talk) + message.payload()
         self._number = (self._number + 1) & 0xFFFF
         return b"\0" + stuffed(body + _CRC.pack(zlib.crc32(body))) + b"\0"
 
@@ -277,29 +342,29 @@ class Decoder:
         self._rest = b""
         self._next_number: int | None = None
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> list[Said]:
         """The messages that these bytes complete, oldest first."""
         *packets, rest = (self._rest + data).split(b"\0")
         if len(rest) > MAX_PACKET:  # its tail, once the zero has come, fails the CRC
             self.garbage_bytes += len(rest)
             rest = b""
         self._rest = rest
-        messages = (self._opened(packet) for packet in packets if packet)
-        return [message for message in messages if message is not None]
+        opened = (self._opened(packet) for packet in packets if packet)
+        return [said for said in opened if said is not None]
 
-    def _opened(self, packet: bytes) -> Message | None:
+    def _opened(self, packet: bytes) -> Said | None:
         body = unstuffed(packet) if len(packet) <= MAX_PACKET else None
         if body is not None and len(body) >= _HEAD.size + _CRC.size:
             content, crc = body[: -_CRC.size], _CRC.unpack(body[-_CRC.size :])[0]
             if zlib.crc32(content) == crc:
-                kind, number = _HEAD.unpack_from(content)
+                kind, number, talk = _HEAD.unpack_from(content)
                 try:
                     message = _KINDS[kind].from_payload(content[_HEAD.size :])
                 except (KeyError, ValueError, struct.error):
                     pass  # whole, but not of this version: counted below
                 else:
                     self._count(message, number)
-                    return message
+                    return Said(talk, message)
         self.bad_packets += 1
         self.garbage_bytes += len(packet)
         return None

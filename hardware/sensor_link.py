@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import numpy as np
 
 from grader.domain.frames import Readings, Scan, Weighing
 from grader.units import HostNs, Pulse
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 
 
 class _WeighingMessage(msgspec.Struct, frozen=True, tag="w", array_like=True):
@@ -72,15 +74,20 @@ class SensorSender:
 class SensorLink:
     """The station's end: `Sensors`.
 
-    dropped: readings that were taken and never came, by the gaps in their numbers. malformed: messages that
-    were none.
+    pulse_of: from the encoder's count to the house's pulse. dropped: readings that were taken and never came, by the
+    gaps in their numbers. malformed: messages that were none.
     """
 
-    def __init__(self, link: MessageLink) -> None:
-        self._link = link
+    def __init__(self, link: MessageLink, pulse_of: Callable[[int], int] = int) -> None:
+        self._link, self._pulse_of = link, pulse_of
         self._decode = msgspec.msgpack.Decoder(_Message).decode
         self._next_number = 0
         self.dropped = self.malformed = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the other end is gone."""
+        return self._link.closed
 
     def readings(self) -> Readings:
         weighings: list[Weighing] = []
@@ -88,7 +95,7 @@ class SensorLink:
         for data in self._link.receive():
             try:
                 reading = self._opened(self._decode(data))
-            except (msgspec.MsgspecError, ValueError):
+            except NO_MESSAGE:
                 self.malformed += 1
                 continue
             if isinstance(reading, Weighing):
@@ -102,7 +109,7 @@ class SensorLink:
 
     def _opened(self, message: _Message) -> Weighing | Scan:
         reading: Weighing | Scan
-        pulse, t_ns = Pulse(message.pulse), HostNs(message.t_ns)
+        pulse, t_ns = Pulse(self._pulse_of(message.pulse)), HostNs(message.t_ns)
         if isinstance(message, _WeighingMessage):
             reading = Weighing(message.lane, pulse, t_ns, message.mass_g)
         else:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# As the program itself does: a matrix library's threads would take signals that are meant for the main one.
+for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_library, "1")
+
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 

@@ -1,33 +1,51 @@
-"""A live station put together: the simulated line in its own process, the real serial port, the journal, the shell."""
+"""A live station put together: the simulated line in its own process, the real serial port, the journal, the shell.
+
+A folder is a station's whole memory: `grader run --out DIR` goes on where the journal in it stopped, with the line that
+may still be running there.
+"""
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
 
 from grader.app.books import JOURNAL
+from grader.app.lot_books import lot_order, lots_on, start_of
+from grader.app.orders import OrderDesk
 from grader.app.setting_up import Decider, decider
 from grader.clock import SystemClock
+from grader.config.scenario import load_scenario
 from grader.config.station import StationSettings, load_station, reference_station
-from grader.domain.installation import Installation, LotMark
-from grader.domain.snapshot import Snapshot, State
-from grader.errors import BadFile, BadSettings, DeviceError
-from grader.station.shell import Station, belt_pulses
-from grader.storage.journal import SqliteJournal, open_journal
+from grader.domain.installation import Installation
+from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
+from grader.domain.snapshot import FaultKind, Snapshot, State
+from grader.errors import BadSettings, DeviceError, GraderError
+from grader.station.line import LineSettings
+from grader.station.shell import SCALE, Station, belt_pulses
+from grader.station.unreported import not_known
+from grader.station.watched import WatchedCamera, WatchedSensors
+from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
 from grader.storage.provenance import RunInfo, software_versions
+from grader.storage.resume import Resume, where_to_go_on
+from grader.tracking.scale import ScaleMemory
+from grader.units import Pulse, pulses_from_mm
+from hardware.chain_phase import ChainPhase
 from hardware.gate_board import GateBoardSettings, SerialGateBoard, board_configuration
-from hardware.sim.levels import LEVELS
+from hardware.sim.faults import Scenario
+from hardware.sim.levels import FAULTS, LEVELS
 from hardware.sim.line import LineSettings as SimulatedLineSettings
 from hardware.sim.line import SimulatedLine
-from hardware.sim.live import LiveLine, start_live_line
-from hardware.sim.referee import Landing
+from hardware.sim.live import LiveLine, is_running, start_live_line
 from hardware.sim.simulate import prepare_simulated_line
 from hardware.sim.varieties import VARIETIES
 from hardware.triggered_camera import TriggeredCamera
@@ -37,23 +55,30 @@ LOOP_CUPS = 24
 READY_S = 300.0
 PICTURE_WAIT_MS = 200.0
 """A picture that comes no later than this after its trigger still shows its cups 80 ms before their decision."""
+FAULT_EVERY_S = 20.0
+"""At the level `faults`."""
+FIRST_LOT = "lot-1"
+COLLECT_S = 10.0
+"""So often the collector looks for rings of garbage, when it is told to: else it would choose the moment itself."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class SimulatedRun:
-    """What `grader run` was asked for, on the simulated line. None: as the station file says, or the reference line."""
+    """What `grader run` was asked for, on the simulated line. None: as the folder's journal or the station file says,
+    or the reference line."""
 
     out: Path
     station: Path | None = None
     lanes: int | None = None
     cups_per_second: float | None = None
     level: str = "changing"
-    variety: str = "Fuji"
+    variety: str | None = None
     seed: int = 1
     sheet: str | None = None
-    lot: str = "lot-1"
+    lot: str | None = None
     grower: str = ""
-    landings: list[Landing] = field(default_factory=list)
+    scenario: Path | None = None
+    alone_s: float = 60.0
 
 
 def default_out() -> Path:
@@ -64,103 +89,240 @@ def default_out() -> Path:
 class LiveRun:
     """A running station with its simulated line. Made by `started`, which also takes it apart."""
 
-    def __init__(self, asked: SimulatedRun, chosen: Decider, line: LiveLine, station: Station) -> None:
-        self._asked, self._settings, self._line, self.station = asked, chosen.settings, line, station
-        self.warnings = chosen.warnings
+    def __init__(self, settings: LineSettings, sheet: str, warnings: tuple[str, ...], line: LiveLine) -> None:
+        self._settings, self._sheet, self._line = settings, sheet, line
+        self.warnings = warnings
+        self.station: Station
+        self.is_asked_to_stop = threading.Event()
+        self._shown: Snapshot | None = None
+        self._collected_at = time.monotonic()
 
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
-        self._asked.landings += self._line.landings()
-        if not self._line.is_alive() and not self._faulted():
-            self.station.fault("simulated line: its process has ended; start the station again")
-        return self.station.snapshot()
+        if not self._line.is_alive():
+            ended = "simulated line: its process has ended; start the station again"
+            self.station.fault(ended, FaultKind.LINE, can_reset=False)
+        if time.monotonic() - self._collected_at > COLLECT_S:
+            gc.collect()
+            self._collected_at = time.monotonic()
+        self._shown = self.station.snapshot()
+        return self._shown
+
+    def carry_out(self, order: Order) -> Answer:
+        """What somebody orders while the station runs. Raises GraderError where it cannot be done."""
+        match order:
+            case Show():
+                return Shown(self._shown) if self._shown is not None else Refused("the station is not ready yet")
+            case Reset():
+                self.station.reset()
+            case Stop():
+                self.is_asked_to_stop.set()
+            case OpenLot():
+                self.station.open_lot(lot_order(order, self._settings.installation, self._sheet, self.station.remember))
+            case CloseLot():
+                self.station.close_lot(order.name, start_of(order.start))
+        return Done()
 
     def drain(self, reason: str, show: Callable[[Snapshot], None]) -> None:
         """Feed no more fruit, and let what is on the belt come to its outlet. Bounded by the belt's own length."""
         self.station.drain(reason)
-        if self._faulted():
+        if self._is_faulted():
             return
         most_s = 3 * belt_pulses(self._settings) / self._settings.installation.line.pulses_per_s + 5.0
         deadline = time.monotonic() + most_s
         try:
             self._line.stop_feeding()
-            while time.monotonic() < deadline and not self._faulted():
+            while time.monotonic() < deadline and not self._is_faulted():
                 show(self.tick())
                 if self._line.wait_report(0.25) is not None:
                     break
         except DeviceError as problem:  # the line died under us: what is decided is still kept
-            self.station.fault(str(problem))
+            self.station.fault(str(problem), FaultKind.LINE, can_reset=False)
 
-    def _faulted(self) -> bool:
+    def _is_faulted(self) -> bool:
         return self.station.state is State.FAULTED
 
 
 @contextmanager
 def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda share: None) -> Iterator[LiveRun]:
-    """Start line and station; stop both on leaving: gates first, then inputs, then storage.
+    """Start line and station, or find the line that runs in the folder; stop both on leaving: gates first, then inputs,
+    then storage.
 
-    progress: share of the simulated line's pictures that are prepared. Raises BadSettings, BadArtefact, DeviceError.
+    progress: share of the simulated line's pictures that are prepared. Raises BadSettings, BadArtefact, DeviceError,
+    JournalError.
     """
     cv2.setNumThreads(1)
-    station_settings = _station_settings(asked)
-    line_asked = station_settings.installation.line
-    simulated = SimulatedLineSettings(
-        level=LEVELS[asked.level],
-        seed=asked.seed,
-        variety=VARIETIES[asked.variety],
-        lanes=line_asked.lanes,
-        cups_per_second=line_asked.cups_per_second,
-        loop_cups=LOOP_CUPS,
-    )
-    installation = _with_lot(
-        _imitated(station_settings.installation, SimulatedLine(simulated).installation, asked), asked
-    )
-    chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=asked.variety)
-    chosen = chosen._replace(warnings=(*station_settings.warnings, *chosen.warnings))
-    run = RunInfo(
-        started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
-    )
     clock = SystemClock()
-    if (asked.out / JOURNAL).exists():
-        raise BadFile(asked.out, "holds the journal of another run", remedy="name a new folder")
     asked.out.mkdir(parents=True, exist_ok=True)
+    path = asked.out / JOURNAL
+    resume = where_to_go_on(path)
+    before = list(read_runs(path).values())[-1].installation if resume is not None else None
+    station_settings = _station_settings(asked)
     with ExitStack() as closing:
-        journal: SqliteJournal = open_journal(asked.out / JOURNAL, run)
+        line = closing.enter_context(_line(asked, station_settings))
+        installation = line.wait_ready(READY_S, progress).installation
+        chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
+        settings = chosen.settings
+        journal = open_journal(path, _run_info(chosen, installation))
         closing.callback(journal.close)
-        line = closing.enter_context(
-            start_live_line(simulated, prepare=prepare_simulated_line, installation=installation)
-        )
-        line.wait_ready(READY_S, progress)
-        camera_place = installation.cameras[chosen.settings.camera]
-        board = SerialGateBoard(
-            GateBoardSettings(port=line.port),
-            board_configuration(installation.line, installation.gates, pulses_per_frame=camera_place.pulses_per_frame),
-            clock,
-        )
+        lots = lots_on(path, installation.line.lanes, settings.sheet)
+        phase = _phase(settings, resume)
+        board = _board(line, settings, clock, phase)
         closing.callback(board.close)
-        camera = TriggeredCamera(
-            chosen.settings.camera,
-            line.ring,
-            board.triggers,
-            line.is_alive,
-            clock,
-            pulses_per_frame=camera_place.pulses_per_frame,
-            wait_ms=PICTURE_WAIT_MS,
-        )
+        camera = WatchedCamera(lambda: _camera(line, settings, board, clock), clock)
         closing.callback(camera.close)
-        station = Station(
-            chosen.settings,
+        sensors = WatchedSensors(lambda: line.open_sensors(board.pulse_of), clock)
+        closing.callback(sensors.close)
+        if resume is not None:
+            journal.commit([], not_known(before or installation, resume.unreported))
+        live = LiveRun(
+            settings,
+            asked.sheet or station_settings.sheet,
+            (*station_settings.warnings, *chosen.warnings),
+            line,
+        )
+        live.station = Station(
+            settings,
             camera=camera,
-            sensors=line.sensors,
+            sensors=sensors,
             board=board,
             encoder=board,
             journal=journal,
             clock=clock,
+            lots=lots,
+            scale_memory=_scale_memory(path),
         )
-        closing.callback(station.stop)
-        station.start()
+        closing.callback(live.station.stop)
+        first_lot = _first_lot(asked, resume, settings, journal)
+        closing.enter_context(_no_collector())
+        live.station.start(first_lot)
+        desk = OrderDesk(asked.out, live.carry_out)
+        closing.callback(desk.close)
         line.start_belt()
-        yield LiveRun(asked, chosen, line, station)
+        yield live
+
+
+def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
+    """The line that runs in the folder, or a new one. Raises DeviceError for one that is not as asked for."""
+    wanted: dict[str, str | int | float | None] = {
+        "station": str(asked.station) if asked.station is not None else None,
+        "lanes": asked.lanes,
+        "cups_per_second": asked.cups_per_second,
+        "level": asked.level,
+        "variety": asked.variety,
+        "seed": asked.seed,
+        "scenario": str(asked.scenario) if asked.scenario is not None else None,
+    }
+    if is_running(asked.out):
+        line = LiveLine(asked.out)
+        try:
+            found = line.wait_ready(READY_S).asked
+            unlike = [name for name, value in wanted.items() if value is not None and value != found.get(name)]
+            if unlike:
+                raise DeviceError(
+                    f"{asked.out}: a line runs here with {unlike[0]} {found.get(unlike[0])}: leave --{unlike[0]} out, "
+                    "or name another folder"
+                )
+        except GraderError:
+            line.leave()
+            raise
+        return line
+    known = station_settings.installation.line
+    simulated = SimulatedLineSettings(
+        level=LEVELS[asked.level],
+        seed=asked.seed,
+        variety=VARIETIES[asked.variety or "Fuji"],
+        lanes=known.lanes,
+        cups_per_second=known.cups_per_second,
+        loop_cups=LOOP_CUPS,
+    )
+    installation = _imitated(station_settings.installation, SimulatedLine(simulated).installation, asked)
+    return start_live_line(
+        simulated,
+        prepare=prepare_simulated_line,
+        installation=installation,
+        folder=asked.out,
+        asked=wanted,
+        scenario=_scenario(asked),
+        alone_s=asked.alone_s,
+    )
+
+
+def _scenario(asked: SimulatedRun) -> Scenario:
+    if asked.scenario is not None:
+        return load_scenario(asked.scenario, Scenario)
+    return Scenario(every_s=FAULT_EVERY_S if LEVELS[asked.level] is FAULTS else None, seed=asked.seed)
+
+
+def _run_info(chosen: Decider, installation: Installation) -> RunInfo:
+    return RunInfo(
+        started_wall_s=time.time(), versions=software_versions(), hashes=chosen.hashes, installation=installation
+    )
+
+
+def _phase(settings: LineSettings, resume: Resume | None) -> ChainPhase:
+    """Pulses go on after the last serial of the journal."""
+    line, gates = settings.installation.line, settings.installation.gates
+    last = max(resume.last_serials.values(), default=line.first_cup - 1) if resume is not None else line.first_cup - 1
+    decided = (last + 1) * line.pulses_per_cup + pulses_from_mm(gates.decision_mm, line.mm_per_pulse)
+    return ChainPhase(
+        None if line.cups_per_chain is None else line.cups_per_chain * line.pulses_per_cup,
+        Pulse(decided) if resume is not None and resume.last_serials else Pulse(0),
+        pulses_per_cup=line.pulses_per_cup,
+        gap_pulses=belt_pulses(settings),
+    )
+
+
+def _board(line: LiveLine, settings: LineSettings, clock: SystemClock, phase: ChainPhase) -> SerialGateBoard:
+    installation = settings.installation
+    config = board_configuration(
+        installation.line, installation.gates, pulses_per_frame=settings.camera_place.pulses_per_frame
+    )
+    return SerialGateBoard(GateBoardSettings(port=line.port), config, clock, phase)
+
+
+def _camera(line: LiveLine, settings: LineSettings, board: SerialGateBoard, clock: SystemClock) -> TriggeredCamera:
+    return TriggeredCamera(
+        settings.camera,
+        line.open_camera(),
+        board.triggers,
+        clock,
+        pulses_per_frame=settings.camera_place.pulses_per_frame,
+        wait_ms=PICTURE_WAIT_MS,
+    )
+
+
+def _scale_memory(journal: Path) -> ScaleMemory | None:
+    kept: Any = read_memory(journal, SCALE)
+    return None if kept is None else msgspec.convert(kept, ScaleMemory)
+
+
+def _first_lot(asked: SimulatedRun, resume: Resume | None, settings: LineSettings, journal: SqliteJournal) -> Any:
+    """The lot to begin with; None where the one that was open goes on. Raises BadSettings, JournalError."""
+    if asked.lot is None and resume is not None and resume.open_lot is not None:
+        return None
+    order = OpenLot(
+        name=asked.lot or FIRST_LOT,
+        grower=asked.grower,
+        variety=asked.variety or settings.installation.variety,
+        sheet=asked.sheet or "",
+        start="now",
+    )
+    return lot_order(order, settings.installation, "", journal.remember)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """While fruit are decided Python's collector of garbage looks at nothing by itself: it would hold every thread up
+    for as long as it takes to look at all that was loaded. `LiveRun.tick` lets it look at what is new."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _station_settings(asked: SimulatedRun) -> StationSettings:
@@ -191,8 +353,3 @@ def _imitated(wanted: Installation, simulated: Installation, asked: SimulatedRun
             remedy=f"it has {second.pulses_per_cup} pulses of {second.mm_per_pulse} mm to a cup",
         )
     return msgspec.structs.replace(simulated, gates=wanted.gates, note=wanted.note)
-
-
-def _with_lot(installation: Installation, asked: SimulatedRun) -> Installation:
-    lot = LotMark(name=asked.lot, grower=asked.grower, variety=asked.variety, first_cup=(0,) * installation.line.lanes)
-    return msgspec.structs.replace(installation, lots=(lot,), variety=asked.variety)

@@ -17,7 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from grader.cli.words import LANGUAGES, Language, language_of, say
+from grader.cli import order
+from grader.cli.options import Lang, language_asked
+from grader.cli.words import say
+from grader.domain.orders import Reset
+from grader.domain.snapshot import Snapshot, State
 from grader.errors import BadFile, GraderError
 
 app = typer.Typer(
@@ -30,7 +34,6 @@ app = typer.Typer(
 console = Console(markup=False, highlight=False)
 errors = Console(stderr=True, markup=False, highlight=False)
 
-Lang = Annotated[str, typer.Option("--lang", help="en or zh; your system's language if not given")]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a file, or the name of a preset")]
 
 
@@ -92,15 +95,6 @@ def _shown(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
-def _language(lang: str) -> Language:
-    if not lang:
-        return language_of(os.environ)
-    for language in LANGUAGES:
-        if lang == language:
-            return language
-    raise typer.BadParameter(f"{lang} is not one of {', '.join(LANGUAGES)}")
-
-
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[float], None]]:
     """A progress bar over a share from 0 to 1; on a screen only."""
@@ -121,26 +115,31 @@ def run(
     lanes: Annotated[int | None, typer.Option(min=1, max=12, help="4 if not given")] = None,
     cups_per_second: Annotated[float | None, typer.Option(min=0.5, max=20.0, help="per lane; 12 if not given")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="stop after so long; else Ctrl-C")] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
-    level: Annotated[str, typer.Option(help="ideal, static or changing")] = "changing",
-    variety: Annotated[str, typer.Option(help="of the fruit")] = "Fuji",
+    headless: Annotated[
+        bool, typer.Option("--headless", help="no page: a line of text for each change, and every ten seconds")
+    ] = False,
+    level: Annotated[str, typer.Option(help="ideal, static, changing or faults")] = "changing",
+    variety: Annotated[str | None, typer.Option(help="of the fruit; Fuji if not given")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
-    lot: Annotated[str, typer.Option(help="name of the lot")] = "lot-1",
+    scenario: Annotated[Path | None, typer.Option(help="a file that says what goes wrong, and when")] = None,
+    lot: Annotated[str | None, typer.Option(help="a lot to begin, or to go on with")] = None,
     grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
     sheet: Sheet = None,
-    out: Annotated[Path | None, typer.Option(help="folder for journal, fruit.csv, summary.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the journal; what is in it goes on")] = None,
     lang: Lang = "",
 ) -> int:
     """Run the station. Without a station file it runs the simulated line."""
     from grader.app.books import closed_books
     from grader.app.live import SimulatedRun, default_out, started
     from grader.app.simulating import LEVELS, VARIETIES
-    from grader.cli.page import Page, closing_report
-    from grader.domain.snapshot import State
+    from grader.cli.closing import closing_report
+    from grader.cli.page import fault_lines
+    from grader.cli.watching import Page
 
-    language = _language(lang)
+    language = language_asked(lang)
     _one_of("--level", level, list(LEVELS))
-    _one_of("--variety", variety, list(VARIETIES))
+    if variety is not None:
+        _one_of("--variety", variety, list(VARIETIES))
     asked = SimulatedRun(
         out=_folder(out if out is not None else default_out()),
         station=station,
@@ -152,28 +151,34 @@ def run(
         sheet=sheet,
         lot=lot,
         grower=grower,
+        scenario=scenario,
     )
     page_console = Console(force_terminal=False) if headless else None
     with _ctrl_c() as asked_to_stop, ExitStack() as closing:
         with _progress("preparing the simulated line") as prepared:
             live = closing.enter_context(started(asked, prepared))
         _warn(live.warnings)
-        page = closing.enter_context(Page(language, page_console))
+        page = closing.enter_context(Page(language, page_console, reset=lambda: live.carry_out(Reset())))
         deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         shown = live.tick()
-        while time.monotonic() < deadline and not asked_to_stop() and shown.state is State.RUNNING:
-            time.sleep(0.25)
+        while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):
+            live.is_asked_to_stop.wait(0.25)
+            if live.is_asked_to_stop.is_set():
+                break
             shown = live.tick()
             page.show(shown)
-        live.drain(say(language, "asked_to_stop" if asked_to_stop() else "time_is_up"), page.show)
+        by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
+        live.drain(say(page.lang, "asked_to_stop" if asked_to_stop() else by_order), page.show)
         live.station.stop()
         shown = live.tick()
         page.show(shown)
-    summary, verdict = closed_books(asked.out, shown, asked.landings, asked.seed)
-    console.print(closing_report(summary, language))
+    summary, verdict = closed_books(asked.out, shown, asked.seed)
+    console.print(closing_report(summary, page.lang))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent{share}, "
+        f"{verdict.by_default} ran to the default outlet because their gate did not open, "
+        f"{verdict.undecided} passed without a decision, {len(verdict.misses)} are elsewhere, "
         f"{verdict.never_landed} in the journal landed nowhere",
         soft_wrap=True,
     )
@@ -182,9 +187,19 @@ def run(
         console.print(f"  missed: {where} {miss.gate_outcome}")
     console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json")
     if shown.state is State.FAULTED:
-        errors.print(_marked("✗", shown.reason))
+        again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
+        for line in fault_lines(shown, page.lang, errors.width, again):
+            errors.print(line, soft_wrap=True)
         return 1
     return 0
+
+
+app.add_typer(order.app, name="order")
+
+
+def _goes_on(shown: Snapshot) -> bool:
+    """A fault that a person can reset is waited out."""
+    return shown.state is State.RUNNING or (shown.state is State.FAULTED and shown.can_reset)
 
 
 @app.command()
@@ -284,6 +299,60 @@ def check(files: Annotated[list[Path], typer.Argument(help="station file, sheet,
 
 
 @app.command()
+def backup(
+    journal: Annotated[Path, typer.Argument(help="journal.sqlite of a run, which may be going on")],
+    to: Annotated[Path, typer.Option(help="the copy; an earlier copy there is replaced")],
+    lang: Lang = "",
+) -> None:
+    """Copy a journal while a station writes it, and check the copy."""
+    from grader.storage.backup import back_up
+
+    language = language_asked(lang)
+    with _progress(say(language, "copying")) as bar:
+        fruit = back_up(journal, to, bar)
+    size = _size(to.stat().st_size)
+    console.print(_marked("✓", say(language, "backed_up", to=to, fruit=f"{fruit:,}", size=size)), soft_wrap=True)
+
+
+@app.command()
+def prune(
+    folder: Annotated[Path, typer.Argument(help="where the runs are; folders in it are searched too")],
+    keep_days: Annotated[float | None, typer.Option(min=0, help="of journals")] = None,
+    keep_bytes: Annotated[int | None, typer.Option(min=0, help="of journals, the oldest go first")] = None,
+    picture_days: Annotated[float | None, typer.Option(min=0, help="of pictures")] = None,
+    picture_bytes: Annotated[int | None, typer.Option(min=0, help="of pictures, the oldest go first")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be removed")] = False,
+    lang: Lang = "",
+) -> None:
+    """Remove journals and pictures that are too old, or too many. Whole files; never one with a lot that is open."""
+    from grader.storage.retention import Keep, remove, to_remove
+
+    language = language_asked(lang)
+    if keep_days is keep_bytes is picture_days is picture_bytes is None:
+        raise typer.BadParameter("name what to keep: --keep-days, --keep-bytes, --picture-days, --picture-bytes")
+    found = to_remove(folder, journals=Keep(keep_days, keep_bytes), pictures=Keep(picture_days, picture_bytes))
+    removed = found.removable if dry_run else [stored for stored in found.removable if remove(stored)]
+    for stored in removed:
+        day = time.strftime("%Y-%m-%d", time.localtime(stored.written_wall_s))
+        key = "to_remove" if dry_run else "removed"
+        console.print(_shown(say(language, key, path=stored.path, size=_size(stored.size), day=day)), soft_wrap=True)
+    for stored, why in found.staying:
+        said = say(language, "stays", path=stored.path, why=say(language, f"stays_{why}"))
+        console.print(_marked("!", said), soft_wrap=True)
+    total = _size(sum(stored.size for stored in removed))
+    done = say(language, "removed_in_all", files=f"{len(removed):,}", size=total)
+    console.print(done if removed else say(language, "nothing_to_remove"))
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+@app.command()
 def calibrate(
     name: Annotated[str, typer.Argument(help="sugar")] = "sugar",
 ) -> None:
@@ -299,16 +368,23 @@ def calibrate(
 def bench(
     json: Annotated[Path | None, typer.Option(help="write the numbers into this file")] = None,
     seconds: Annotated[float, typer.Option(min=0.5, help="of each benchmark")] = 5.0,
+    rate: Annotated[
+        bool, typer.Option("--rate", help="find the largest rate that holds, instead: some minutes")
+    ] = False,
 ) -> None:
     """Time the hot path, the step, dispatch and replay; every benchmark checks the result that it timed."""
     import msgspec
 
+    from bench.holding.rate import measure as largest_rate
     from bench.suite import left_out, measured
 
     if json is not None:
         _folder(json.parent)
-    with _progress("benchmarks") as bar:
-        numbers = measured(seconds, progress=bar)
+    if rate:
+        numbers = largest_rate(told=lambda held: console.print(str(held), soft_wrap=True))
+    else:
+        with _progress("benchmarks") as bar:
+            numbers = measured(seconds, progress=bar)
     for key, value in numbers.items():
         console.print(f"{key:<32} {value:12.4g}")
     for missing in left_out(numbers):

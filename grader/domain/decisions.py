@@ -34,10 +34,12 @@ class Result(StrEnum):
     LATE = "late"  # the station did not send it: less than the lead was left
     REFUSED = "refused"  # the board said no; `reason` has its code
     VOID = "void"  # the board restarted, closed all gates or was lost before it fired
+    UNKNOWN = "unknown"  # the station was stopped before it heard from the board: the gate may have opened or not
 
 
 class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate did. fired_pulse: the board's own count when the gate was told to open; None: it never was."""
+    """What the gate did. fired_pulse: the board's own count when the gate was told to open; None: it never was,
+    or nobody knows."""
 
     lane: int
     cup: int
@@ -50,9 +52,11 @@ class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The board's heartbeat. `pulse` was its encoder count when it spoke; boot_id changes when it restarts.
+    """The board's heartbeat. `pulse` was where the belt stood when it spoke; boot_id changes when it restarts.
 
-    pending: commands that have not opened yet. gates_open: how many gates are open or moving.
+    pending: commands that have not opened yet. gates_open: how many gates are open or moving. outlets_full: outlets,
+    from 1, that can take no more fruit. encoder_fault: the count jumped, ran back or fell silent; latched until the
+    board is connected to again. phase_known: the pulses are in step with the chain's index mark, or the line has none.
     """
 
     boot_id: int
@@ -62,6 +66,35 @@ class BoardStatus(msgspec.Struct, frozen=True, kw_only=True):
     gates_open: int
     belt_running: bool = True
     emergency_stop: bool = False
+    jogging: bool = False
+    outlets_full: frozenset[int] = frozenset()
+    encoder_fault: bool = False
+    phase_known: bool = True
+
+
+class PlantOutputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plant is shown: two contacts, and six lamps, bit n for lamp n. A board that does not hear its station
+    shows SILENT by itself."""
+
+    ready: bool = False
+    fault: bool = False
+    lamps: int = 0
+
+
+SILENT = PlantOutputs(fault=True)
+
+
+class Rephased(msgspec.Struct, frozen=True, kw_only=True):
+    """The belt was not where it was thought to be: every serial before the one at pulse `at` is void.
+
+    at: the first pulse that is in step with the chain again; its serial was never given before. by_pulses: how far the
+    count of pulses was moved on. slip_pulses: so many had been counted too many, less than 0 too few, by the index
+    mark; None: nobody knows, as the mark had not been seen before, or the encoder's count was lost.
+    """
+
+    at: Pulse
+    by_pulses: int
+    slip_pulses: int | None = None
 
 
 class FruitRecord(msgspec.Struct, frozen=True, kw_only=True):

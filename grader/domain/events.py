@@ -18,9 +18,9 @@ class EventKind(StrEnum):
 
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
-    LOT_OPENED = "lot_opened"  # values: name, grower, variety, sheet
-    LOT_BEGAN = "lot_began"  # lane, cup: the lot's first cup in this lane; values: name
-    LOT_CLOSED = "lot_closed"  # values: name
+    LOT_OPENED = "lot_opened"  # values: name, grower, variety, sheet, sheet_sha256
+    LOT_BEGAN = "lot_began"  # lane, cup: its first cup in this lane; values: name, stretch
+    LOT_CLOSED = "lot_closed"  # values: name; withdrawn, if no cup had come to it
     STATE_CHANGED = "state_changed"  # values: from, to
     FAULT = "fault"
     RESET = "reset"

@@ -4,6 +4,7 @@ from grader.grading.allocate import Allocation, ProductOutlets, allocate
 from grader.grading.compiled import CompiledSheet, NotChecked, compiled
 from grader.grading.judge import Grades, Reason, grade, reason_records, reasons
 from grader.grading.presets import load_preset, preset_names, preset_path
+from grader.grading.send import Sent, Turns, send
 from grader.grading.sheet import Sheet
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "NotChecked",
     "ProductOutlets",
     "Reason",
+    "Sent",
     "Sheet",
+    "Turns",
     "allocate",
     "compiled",
     "grade",
@@ -22,4 +25,5 @@ __all__ = [
     "preset_path",
     "reason_records",
     "reasons",
+    "send",
 ]

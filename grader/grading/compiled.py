@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from grader.errors import BadSettings
 from grader.grading.allocate import ProductOutlets
 from grader.grading.faults import faults
-from grader.grading.sheet import Bounds, Limit, Needs, OneOf, RuleStatus, Sheet, quantities_in
+from grader.grading.sheet import Bounds, Limit, Needs, OneOf, RuleStatus, Sampling, Sheet, quantities_in
 from grader.grading.steps import Numbers, band_steps, first_step, last_step, table_step
 
 EVERY_CLASS = -1
@@ -70,7 +70,8 @@ class CompiledSheet:
 
     class_masks: (n_classes, n_words) uint64, the bits of `checks` that a class needs. size_from,
     size_to: (n_sizes,) inclusive edges in steps of size_step. product_of: (n_classes + 1, n_sizes + 1)
-    int16, -1 for none; the last row is "no class", the last column "no size".
+    int16, -1 for none; the last row is "no class", the last column "no size". samples: class index to every how
+    many fruit go to which outlet.
     """
 
     sheet: Sheet
@@ -88,6 +89,7 @@ class CompiledSheet:
     size_to: Numbers
     product_of: NDArray[np.int16]
     outlets: ProductOutlets
+    samples: dict[int, Sampling]
 
     @property
     def n_words(self) -> int:
@@ -116,6 +118,7 @@ def compiled(sheet: Sheet, variety: str = "") -> CompiledSheet:
     for fault in faults(sheet, variety=variety):
         if not fault.warning:
             raise BadSettings(sheet.name, fault.text, remedy=fault.remedy)
+    class_names = tuple(grade.name for grade in sheet.classes)
     size_names = tuple(band.name for band in sheet.sizes.bands) if sheet.sizes else ()
     reader = _Reader(sheet, variety, size_names)
     owners: list[tuple[int, Needs]] = [(EVERY_CLASS, sheet.minimum), *enumerate(sheet.classes)]
@@ -125,7 +128,7 @@ def compiled(sheet: Sheet, variety: str = "") -> CompiledSheet:
         sheet=sheet,
         variety=variety,
         group=sheet.group_of(variety),
-        class_names=tuple(grade.name for grade in sheet.classes),
+        class_names=class_names,
         size_names=size_names,
         product_names=tuple(product.name for product in sheet.products),
         checks=checks,
@@ -137,6 +140,7 @@ def compiled(sheet: Sheet, variety: str = "") -> CompiledSheet:
         size_to=size_to,
         product_of=_product_table(sheet, size_names),
         outlets=ProductOutlets.of([product.weights for product in sheet.products]),
+        samples={class_names.index(sampling.class_): sampling for sampling in sheet.sampling},
     )
 
 

@@ -19,6 +19,11 @@ MOST_OUTLETS = 8
 MOST_WEIGHT = 20
 """Of one outlet against its fellows: keeps the balancing in whole numbers of 64 bits."""
 
+FIRST_GATE = 1
+"""The outlet that a fruit comes to first."""
+
+MOST_BETWEEN_SAMPLES = 1_000_000
+
 _MOST_NAMES = 100
 """Classes, size bands or products of one sheet: their numbers are one byte."""
 
@@ -38,6 +43,8 @@ def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTL
         *_class_faults(sheet),
         *_size_faults(sheet),
         *_product_faults(sheet, outlets),
+        *_rot_faults(sheet),
+        *_sampling_faults(sheet, outlets),
     ]
     # What reads the sheet as a whole only speaks when its parts are sound.
     return found if any(not fault.warning for fault in found) else [*found, *_order_faults(sheet), *_unpacked(sheet)]
@@ -47,7 +54,13 @@ def _crowds(sheet: Sheet) -> Iterator[Fault]:
     if not sheet.classes:
         yield Fault(("classes",), "there is no class", "give at least one [[classes]], best first")
     bands = sheet.sizes.bands if sheet.sizes else ()
-    for path, entries in ((("classes",), sheet.classes), (("sizes", "bands"), bands), (("products",), sheet.products)):
+    lists: tuple[tuple[Path, tuple[object, ...]], ...] = (
+        (("classes",), sheet.classes),
+        (("sizes", "bands"), bands),
+        (("products",), sheet.products),
+        (("sampling",), sheet.sampling),
+    )
+    for path, entries in lists:
         if len(entries) > _MOST_NAMES:
             yield Fault(path, f"{len(entries)} entries", f"keep to {_MOST_NAMES}")
 
@@ -299,11 +312,58 @@ def _outlet_faults(
         yield Fault(path, "an outlet is named twice", "use a table to give it more: outlets = { 1 = 2, 2 = 1 }")
     for index, (outlet, weight) in enumerate(weights.items()):
         where = (*path, str(outlet) if isinstance(given, dict) else index)
-        if not 1 <= outlet <= outlets:
-            run = f"outlets run from 1 to {outlets}" if outlets > 1 else "the line has outlet 1 alone"
-            yield Fault(where, f"there is no outlet {outlet}", run)
+        yield from _no_outlet(where, outlet, outlets)
         if not 1 <= weight <= MOST_WEIGHT:
             yield Fault(where, f"weight {weight} of outlet {outlet}", f"give a whole number from 1 to {MOST_WEIGHT}")
+
+
+def _no_outlet(path: Path, outlet: int, outlets: int) -> Iterator[Fault]:
+    if not 1 <= outlet <= outlets:
+        run = f"outlets run from 1 to {outlets}" if outlets > 1 else "the line has outlet 1 alone"
+        yield Fault(path, f"there is no outlet {outlet}", run)
+
+
+def _rot_faults(sheet: Sheet) -> Iterator[Fault]:
+    """What is marked as rot leaves at the first gate, all of it, and alone."""
+    rotten = next((product for product in sheet.products if product.rot), None)
+    if rotten is None:
+        return
+    for index, product in enumerate(sheet.products):
+        path: Path = ("products", index)
+        if product.rot and list(product.weights) != [FIRST_GATE]:
+            text = f'"{product.name}" is rot and would pass gates that other fruit leave by'
+            yield Fault((*path, "outlets"), text, f"let it leave at the first gate: outlets = [{FIRST_GATE}]")
+        if product.rot and product.sizes is not None:
+            text = f'"{product.name}" is rot, and rot of other sizes would run past every gate'
+            yield Fault((*path, "sizes"), text, "leave `sizes` out: then it takes all")
+        if product is not rotten and FIRST_GATE in product.weights:
+            text = f'"{product.name}" goes to outlet {FIRST_GATE}, where the rot of "{rotten.name}" goes'
+            yield Fault((*path, "outlets"), text, "give it another outlet, or put its classes into that product")
+
+
+def _sampling_faults(sheet: Sheet, outlets: int) -> Iterator[Fault]:
+    class_names = [grade.name for grade in sheet.classes]
+    packs = {outlet: product.name for product in sheet.products for outlet in product.weights}
+    rotten = {name for product in sheet.products if product.rot for name in product.classes}
+    seen: set[str] = set()
+    for index, sampling in enumerate(sheet.sampling):
+        path, name = ("sampling", index), sampling.class_
+        if name not in class_names:
+            yield Fault((*path, "class"), f'there is no class "{name}"', did_you_mean(name, class_names))
+        if name in seen:
+            yield Fault((*path, "class"), f'class "{name}" is sampled already', "leave one of the two")
+        if name in rotten:
+            yield Fault(
+                (*path, "class"), f'"{name}" is rot: it leaves at the first gate, all of it', "do not sample it"
+            )
+        if not 2 <= sampling.every <= MOST_BETWEEN_SAMPLES:
+            run = f"give a whole number from 2 to {MOST_BETWEEN_SAMPLES}; a product takes all fruit of a class"
+            yield Fault((*path, "every"), f"one fruit in {sampling.every} is no sample", run)
+        yield from _no_outlet((*path, "outlet"), sampling.outlet, outlets)
+        if sampling.outlet in packs:
+            text = f'outlet {sampling.outlet} packs "{packs[sampling.outlet]}": samples would be lost in it'
+            yield Fault((*path, "outlet"), text, "give the samples an outlet of their own")
+        seen.add(name)
 
 
 def _order_faults(sheet: Sheet) -> Iterator[Fault]:

@@ -27,6 +27,20 @@ is left. Limits are inclusive: `min` passes at >=, `max` at <=. A value is round
 (`QUANTITIES`), or to the rule's own `step`, before it is compared: so the table explains the decision. Nothing else is
 done near a limit: a value within its measurement uncertainty is a value like any other.
 
+Rotten fruit leave at the first gate, where they touch nothing that others go through; no other product and no sample
+has that outlet then. And of a class every so many fruit may go to the bench where people look at them:
+
+    [[products]]
+    name = "Rot"
+    classes = ["Rot"]
+    outlets = [1]
+    rot = true
+
+    [[sampling]]
+    class = "Red"
+    every = 50
+    outlet = 8
+
 These are the records only. `faults` says what is wrong with a sheet, `compiled` makes it ready for `judge`.
 """
 
@@ -126,17 +140,28 @@ class Sizes(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is packed together, and where. sizes absent: any size, and none. outlets: a list, or a table
-    outlet = weight when one of them takes more than another; the same in every lane."""
+    outlet = weight when one of them takes more than another; the same in every lane. rot: what soils all that it
+    touches; it leaves at the first gate."""
 
     name: str
     classes: tuple[str, ...]
     sizes: tuple[str, ...] | None = None
     outlets: tuple[int, ...] | dict[int, int]
+    rot: bool = False
 
     @property
     def weights(self) -> dict[int, int]:
         """Outlet to weight, in the order of the sheet."""
         return self.outlets if isinstance(self.outlets, dict) else dict.fromkeys(self.outlets, 1)
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every so many fruit of a class, counted in each lot over all lanes in the order of the belt, go to `outlet`. They
+    keep class and size."""
+
+    class_: str = msgspec.field(name="class")
+    every: int
+    outlet: int
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +188,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     classes: tuple[GradeClass, ...]
     sizes: Sizes | None = None
     products: tuple[Product, ...] = ()
+    sampling: tuple[Sampling, ...] = ()
 
     def rule_status(self, rule: Rule) -> RuleStatus:
         """The rule's own status, or what the sheet's means for its rules."""

@@ -15,7 +15,14 @@ class Journal(Protocol):
     def commit(
         self, records: Sequence[FruitRecord], outcomes: Sequence[GateOutcome], events: Sequence[Event] = ()
     ) -> None:
-        """Write all of it and return when it is durable. Raises JournalError; then nothing was written."""
+        """Write all of it and return when it is durable.
+
+        Raises JournalError; then nothing was written. JournalStalled, a kind of it, says that another try may do.
+        """
+        ...
+
+    def remember(self, name: str, value: object) -> None:
+        """Keep a small thing to go on with after a restart, in place of what had this name. Raises JournalError."""
         ...
 
     def close(self) -> None:

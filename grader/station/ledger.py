@@ -9,7 +9,7 @@ from grader.domain.decisions import FruitRecord, GateOutcome, Result
 from grader.domain.flags import flag_names
 from grader.domain.latency import Latency, LatencyHistogram
 from grader.domain.snapshot import STAGES, LaneSnapshot
-from grader.units import NS_PER_S, HostNs
+from grader.units import NS_PER_MS, NS_PER_S, HostNs
 
 WINDOW_S = 5.0
 """Rates are over so long."""
@@ -23,8 +23,9 @@ class Ledger:
         self.outlets: Counter[int] = Counter()
         self.flags: Counter[str] = Counter()
         self.results: Counter[Result] = Counter()
-        self.kept = 0
+        self.kept = self.frames = self.frames_lost = 0
         self._fruit = [0] * lanes
+        self._lane_flags: list[Counter[str]] = [Counter() for _ in range(lanes)]
         self._recent: deque[tuple[HostNs, tuple[int, ...]]] = deque()
         self._latency = {stage: LatencyHistogram() for stage in STAGES}
 
@@ -35,7 +36,19 @@ class Ledger:
             self.grades[record.grade] += 1
             self.outlets[record.outlet] += 1
             if record.flags:
-                self.flags.update(flag_names(record.flags).split("+"))
+                names = flag_names(record.flags).split("+")
+                self.flags.update(names)
+                self._lane_flags[record.lane].update(names)
+
+    def framed(self, *, lost: bool) -> None:
+        """The line was told of an exposure; lost: without its picture. Called by the line."""
+        self.frames += 1
+        self.frames_lost += lost
+
+    def answered(self, round_trips_ns: Sequence[int]) -> None:
+        """The board answered commands after so long. Called by the keeper."""
+        if round_trips_ns:
+            self._latency["answer"].add([took / NS_PER_MS for took in round_trips_ns])
 
     def settled(self, records: int, outcomes: Sequence[GateOutcome]) -> None:
         """Called by the keeper: so many fruit and these outcomes are durable."""
@@ -66,6 +79,7 @@ class Ledger:
                 fruit=fruit,
                 fruit_per_s=rate,
                 occupancy=min(rate / cups_per_s, 1.0) if cups_per_s > 0 else 0.0,
+                flags=dict(self._lane_flags[lane]),
             )
             for lane, (fruit, rate) in enumerate(zip(counts, rates, strict=True))
         )

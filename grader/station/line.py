@@ -1,6 +1,6 @@
 """The corridor where vision, tracking, grading and gates meet: one plain function of its arguments.
 
-    frame, readings, pulse  ->  step  ->  decided fruit, gate commands, the state after
+    frame, readings, pulse, conditions  ->  step  ->  decided fruit, gate commands, the state after
 
 Threads, processes, ports and clocks are a shell around it (`grader.station.shell`); a replay calls the same
 function on a recording. What the shell finds late or the board refuses comes back as outcomes, past this file.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -19,17 +19,19 @@ from numpy.typing import NDArray
 
 from grader.domain.artefacts import SugarModel
 from grader.domain.colour import ColourCalibration
+from grader.domain.conditions import ALL_WELL, Conditions
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, GateCommand
 from grader.domain.events import Event
 from grader.domain.flags import Flag
 from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.fruit import FruitMeasurements
-from grader.domain.installation import CameraPlace, Installation, LotMark
+from grader.domain.installation import CameraPlace, Installation
 from grader.domain.records import records_from, rounded
 from grader.domain.views import Occupancy
-from grader.grading.allocate import Allocation, allocate
 from grader.grading.compiled import CompiledSheet
-from grader.grading.judge import grade, reasons
+from grader.grading.judge import flag_reasons, grade, reasons
+from grader.grading.send import send
+from grader.station.lots import Lot, Lots, deal, lots_of_marks, unwatched
 from grader.station.readings_queue import ReadingsByPulse
 from grader.tracking.belt import Place, advance, follow
 from grader.tracking.readings import join
@@ -41,16 +43,19 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
-from grader.vision.sight import KNOWN_AGAIN, Trouble, has_moved, sight_of, trouble
+from grader.vision.sight import KNOWN_AGAIN, Light, Trouble, has_moved, sight_of, trouble
 
-UNNAMED_LOT = "lot-1"
 MOST_UNSEEN = 5000
 """Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """Everything that decides about fruit. The same settings and the same recording give the same decisions."""
+    """Everything that decides about fruit. The same settings and the same recording give the same decisions.
+
+    sheet: of the lots in `installation`, and of what comes before them. gap_cups: so many empty cups in a row let a lot
+    begin that waits for a gap.
+    """
 
     installation: Installation
     sheet: CompiledSheet
@@ -60,6 +65,7 @@ class LineSettings:
     track: TrackSettings = TrackSettings()  # noqa: RUF009  frozen, as the others are
     combine: CombineSettings = CombineSettings()
     camera: str = "top"
+    gap_cups: int = 20
 
     @property
     def camera_place(self) -> CameraPlace:
@@ -99,14 +105,15 @@ class Sight(NamedTuple):
 
 @dataclass(slots=True)
 class LineState:
-    """What the line remembers: the eye's buffers, the cups on their way, what the outlets have had; the last pictures'
-    sights, to know them again; what was wrong with the frames."""
+    """What the line remembers: the eye's buffers, the cups on their way, the lots with what their outlets have had; the
+    last pictures' sights, to know them again; what was wrong with the frames; how bright the belt is."""
 
     eye: Eye
     track: TrackState
-    allocation: Allocation
+    lots: Lots
     sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=KNOWN_AGAIN))
     faults: FrameFaults = field(default_factory=FrameFaults)
+    light: Light = field(default_factory=Light)
 
 
 class Step(NamedTuple):
@@ -125,14 +132,17 @@ class Step(NamedTuple):
         self.events.extend(later.events)
 
 
-def new_line(settings: LineSettings, scale_memory: ScaleMemory | None = None) -> LineState:
-    """An empty belt; the scale as an earlier run left it (`memory_of`), or new. Raises BadSettings for an installation
-    that the line cannot work with."""
+def new_line(settings: LineSettings, lots: Lots | None = None, scale_memory: ScaleMemory | None = None) -> LineState:
+    """An empty belt. lots: that were there before (`lots_from`), else those of the installation. scale_memory: the
+    scale as an earlier run left it (`memory_of`), else it is new.
+
+    Raises BadSettings for an installation that the line cannot work with.
+    """
     installation = settings.installation
     return LineState(
         track=new_track(installation, settings.camera_place, settings.track, scale_memory),
         eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
-        allocation=Allocation.fresh(settings.sheet.outlets, installation.line.lanes),
+        lots=lots or lots_of_marks(installation.lots, installation.line.lanes, settings.sheet),
     )
 
 
@@ -142,12 +152,14 @@ def step(
     frame: Frame | None,
     readings: Readings = NO_READINGS,
     pulse: Pulse | None = None,
+    conditions: Conditions = ALL_WELL,
 ) -> Step:
     """Move the line on to a frame, or without one to a pulse, and decide every fruit that is due there.
 
     frame: the next picture, or one that was announced and lost (`pixels` None); of another camera than the line's own
     only its pulse counts. readings: what the sensors said since the last step, up to about this pulse. pulse: where the
-    belt is; the frame's own if not given. Raises ValueError without a frame and a pulse.
+    belt is; the frame's own if not given. conditions: under which all that is due here is decided. Raises ValueError
+    without a frame and a pulse.
 
     Nothing that a device says raises: it becomes a flag. When the encoder jumps, everything on the belt is decided with
     the flag PULSE_JUMP; fruit in view at that moment come again under the new count, flagged too: a fruit twice is
@@ -163,14 +175,17 @@ def step(
     place = None if frame is None else _follow(settings, state, frame)
     if place is not None and place.unseen and came_from is not None:
         state.faults.missing += place.missing
-        crossed, readings = _past_unseen(settings, state, place, came_from, readings)
+        crossed, readings = _past_unseen(settings, state, place, came_from, readings, conditions)
         result.extend(crossed)
     if place is not None and place.jumped:
-        result.extend(_judged(settings, state, _closed(settings, track, all_cups=True)))
-    if pulse is not None and advance(track.belt, pulse, track.course.reach):
+        result.extend(_judged(settings, state, _closed(settings, track, all_cups=True), conditions))
+    too_far = pulse is not None and advance(track.belt, pulse, track.course.reach)
+    if too_far:
         flag_all(track, Flag.PULSE_JUMP)
+    if too_far or first:
+        unwatched(state.lots, track)
     join(track, readings)
-    result.extend(_judged(settings, state, _closed(settings, track)))
+    result.extend(_judged(settings, state, _closed(settings, track), conditions))
     if frame is not None and place is not None and place.believed:
         _see(settings, state, frame, place, first=first)
     result.events.extend(track.events)
@@ -216,23 +231,23 @@ def gate_window(installation: Installation, cup: int, outlet: int) -> tuple[Puls
     return Pulse(opens), Pulse(opens + line.pulses_per_cup)
 
 
-def lot_of(lots: tuple[LotMark, ...], lane: int, cup: int) -> str:
-    """The lot a cup belongs to: the last one that began at or before it in its lane."""
-    begun = [lot for lot in lots if lot.first_cup[lane] <= cup]
-    return max(begun, key=lambda lot: lot.first_cup[lane]).name if begun else UNNAMED_LOT
-
-
 def _follow(settings: LineSettings, state: LineState, frame: Frame) -> Place:
     """Move the belt on to the frame, and flag what is on its way where its counts are in doubt."""
     track, per_frame = state.track, settings.camera_place.pulses_per_frame
     place = follow(track.belt, frame, pulses_per_frame=per_frame, reach=track.course.reach)
     if place.slipped:
         flag_all(track, Flag.PULSE_JUMP)
+        unwatched(state.lots, track)
     return place
 
 
 def _past_unseen(
-    settings: LineSettings, state: LineState, place: Place, came_from: Pulse, readings: Readings
+    settings: LineSettings,
+    state: LineState,
+    place: Place,
+    came_from: Pulse,
+    readings: Readings,
+    conditions: Conditions,
 ) -> tuple[Step, Readings]:
     """Go over the places where pictures should have been taken before this one, cup by cup, so that what crossed there
     is not forgotten. Returns what was decided on the way, and the readings that are left."""
@@ -242,12 +257,14 @@ def _past_unseen(
     unseen = place.unseen[undecided:]
     if len(unseen) > MOST_UNSEEN:
         state.faults.passed_over += len(unseen) - MOST_UNSEEN
+    if undecided or len(unseen) > MOST_UNSEEN:
+        unwatched(state.lots, track)
     queue = ReadingsByPulse(readings.weighings, readings.scans)
     half = MOST_UNSEEN // 2  # of a gap that is too long: what it began with, and what is still in view at its end
     for pulse in map(Pulse, chain(unseen[:half], unseen[max(half, len(unseen) - half) :])):
         track.belt.pulse = max(came_from, pulse)
         join(track, queue.up_to(pulse))
-        result.extend(_judged(settings, state, _closed(settings, track)))
+        result.extend(_judged(settings, state, _closed(settings, track), conditions))
         _miss(settings, track, pulse, Flag.FRAME_LOST | place.flags & Flag.PULSE_JUMP)
     track.belt.pulse = arrived_at
     return result, queue.rest()
@@ -285,6 +302,7 @@ def _picture(
     if pixels.shape != (camera.height_px, camera.width_px, len(camera.bands)):
         return None, flags | Flag.FRAME_DAMAGED
     before, now = list(state.sights), Sight(frame.pulse, sight_of(pixels))
+    state.light.see(now.rows)
     state.sights.append(now)
     wrong = trouble(now.rows, [sight.rows for sight in before], camera, settings.installation.line.lanes)
     if wrong in (Trouble.COLOURLESS, Trouble.FILLED_UP):
@@ -309,29 +327,50 @@ def _miss(settings: LineSettings, track: TrackState, pulse: Pulse, flags: Flag) 
     touch(track, cups.lane, cups.cup, flags)
 
 
-def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements) -> Step:
-    """Grade decided fruit and send them to outlets."""
+def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements, conditions: Conditions) -> Step:
+    """Grade decided fruit, each by the sheet of its lot, and send them to outlets."""
     if not len(fruit):
         return Step(state, [], [], [])
-    sheet, installation = settings.sheet, settings.installation
+    installation = settings.installation
+    if conditions.gates_shut:
+        fruit = replace(fruit, flags=fruit.flags | np.uint32(Flag.GATES_SHUT))
     fruit = rounded(fruit)
+    by_lot, events = deal(state.lots, state.track, fruit.lane, fruit.cup, settings.gap_cups)
+    records: list[FruitRecord] = []
+    for lot, rows in by_lot:
+        of_lot = fruit if len(by_lot) == 1 else fruit.rows(rows)
+        records += _graded(lot, of_lot, conditions.outlets_full)
+    records.sort(key=lambda record: (record.lane, record.cup))
+    commands = [
+        _command(installation, record.lane, record.cup, record.outlet)
+        for record in records
+        if record.outlet != DEFAULT_OUTLET
+    ]
+    return Step(state, commands, records, events)
+
+
+def _graded(lot: Lot, fruit: FruitMeasurements, outlets_full: frozenset[int]) -> list[FruitRecord]:
+    """Fruit of one lot. Those of no lot are graded by no sheet."""
+    n, sheet = len(fruit), lot.sheet
+    if sheet is None or lot.turns is None:
+        return records_from(
+            fruit,
+            lots=[lot.name] * n,
+            grades=[""] * n,
+            sizes=[""] * n,
+            outlets=[DEFAULT_OUTLET] * n,
+            reasons=[(*flag_reasons(flags), "lot: none is open") for flags in fruit.flags.tolist()],
+        )
     grades = grade(sheet, fruit)
-    outlets, state.allocation = allocate(sheet.outlets, fruit.lane, grades.product, state.allocation)
-    keys = list(zip(fruit.lane.tolist(), fruit.cup.tolist(), strict=True))
-    records = records_from(
+    outlets, why, lot.turns = send(sheet, fruit.lane, fruit.cup, grades, lot.turns, outlets_full)
+    return records_from(
         fruit,
-        lots=[lot_of(installation.lots, lane, cup) for lane, cup in keys],
+        lots=[lot.name] * n,
         grades=[sheet.class_name(index) for index in grades.grade.tolist()],
         sizes=[sheet.size_name(index) for index in grades.size.tolist()],
         outlets=outlets.tolist(),
-        reasons=[reasons(sheet, grades, fruit, row) for row in range(len(fruit))],
+        reasons=[(*reasons(sheet, grades, fruit, row), *why[row]) for row in range(n)],
     )
-    commands = [
-        _command(installation, lane, cup, outlet)
-        for (lane, cup), outlet in zip(keys, outlets.tolist(), strict=True)
-        if outlet != DEFAULT_OUTLET
-    ]
-    return Step(state, commands, records, [])
 
 
 def _command(installation: Installation, lane: int, cup: int, outlet: int) -> GateCommand:

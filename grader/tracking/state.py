@@ -101,6 +101,10 @@ class Course:
         """The last cup whose centre has come to a position."""
         return (pulse - position) // self.pulses_per_cup
 
+    def next_to_enter(self, pulse: int) -> int:
+        """The first cup of which no part has come into the picture."""
+        return self.last_past(self.enters - self.pulses_per_cup // 2, pulse) + 1
+
 
 @dataclass(slots=True)
 class Said:

@@ -27,6 +27,8 @@ _MOVED_SHARE = 0.002
 
 _FILLED_COUNTS, _STRANGE_SHARE = 12, 0.02
 """By so much what fills a picture up differs from nearly all that the camera saw."""
+_LIGHT_PICTURES = 40
+"""Pictures that the belt's light is averaged over: a few seconds."""
 _SHOWN_COUNTS = 40
 """Between a belt and anything that lies on it, at least."""
 
@@ -63,6 +65,26 @@ def has_moved(before: bytes, now: bytes) -> bool:
     one, other = (np.frombuffer(sight, np.uint8).astype(np.float32) for sight in (before, now))
     one *= (other.mean() + 1.0) / (one.mean() + 1.0)
     return bool(np.mean(np.abs(one - other) > _MOVED_COUNTS) > _MOVED_SHARE)
+
+
+class Light:
+    """How bright the belt is, by the darker pixels of sights, as a share of the brightest that it was.
+
+    share: None before enough pictures were seen.
+    """
+
+    def __init__(self) -> None:
+        self.share: float | None = None
+        self._seen, self._now, self._best = 0, 0.0, 0.0
+
+    def see(self, sight: bytes) -> None:
+        """One more picture. Every 61st value is enough to know its lower quartile to a count."""
+        dark = float(np.partition(values := np.frombuffer(sight, np.uint8)[::61], len(values) // 4)[len(values) // 4])
+        self._seen += 1
+        self._now += (dark - self._now) / min(self._seen, _LIGHT_PICTURES)
+        if self._seen >= _LIGHT_PICTURES:
+            self._best = max(self._best, self._now)
+            self.share = self._now / self._best if self._best > 0 else None
 
 
 def is_colourless(sight: bytes, n_bands: int) -> bool:

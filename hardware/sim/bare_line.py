@@ -11,7 +11,7 @@ import numpy as np
 from grader.domain.frames import Scan, Weighing
 from grader.domain.installation import CameraPlace, Gates, Installation, Line, Scale, Spectrometer
 from grader.units import HostNs, Pulse
-from hardware.sim.live import PreparedLine
+from hardware.sim.loop_camera import PreparedLine
 
 CHANNELS = 8
 

@@ -54,6 +54,10 @@ class PhysicalGate:
         self._arrives: float | None = None  # the tick at which the movement under way ends
         self.movements: list[GateMovement] = []
 
+    def takes(self, opening_ticks: float, closing_ticks: float) -> None:
+        """From its next movement on."""
+        self.opening_ticks, self.closing_ticks = opening_ticks, closing_ticks
+
     @property
     def told_open(self) -> bool:
         """Whether the last thing it was told is to open."""
@@ -79,9 +83,11 @@ class PhysicalGate:
         """Let it arrive where it was told to go, if that comes to pass in this step."""
         self._settle(step.to_tick, step)
 
-    def forget_before(self, pulse: float) -> None:
-        """Drop what was over and done with before a pulse."""
+    def forget_before(self, pulse: float) -> list[GateMovement]:
+        """Drop what was over and done with before a pulse, and say what it was."""
+        over = [m for m in self.movements if m.closed is not None and m.closed < pulse]
         self.movements = [m for m in self.movements if m.closed is None or m.closed >= pulse]
+        return over
 
     def _settle(self, tick: float, step: Step) -> None:
         if self._arrives is None or self._arrives > tick:

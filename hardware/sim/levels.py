@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,5 +102,8 @@ CHANGING = Level(
     instrument_drift_per_hour=0.01,
 )
 
-LEVELS: dict[str, Level] = {level.name: level for level in (IDEAL, STATIC, CHANGING)}
+FAULTS = replace(CHANGING, name="faults")
+"""The same, and one thing after the other goes wrong (`hardware.sim.faults`)."""
+
+LEVELS: dict[str, Level] = {level.name: level for level in (IDEAL, STATIC, CHANGING, FAULTS)}
 """By the name that `--level` takes."""

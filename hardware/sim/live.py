@@ -1,13 +1,11 @@
-"""The simulated line, live: a process of its own with belt, camera, sensors, gate board and referee.
+"""A station's hold on the simulated line: it starts one, or finds one that runs, and opens its devices.
 
-    parent                                    the simulator's process
-    SerialGateBoard ── pseudo-terminal ────── PtyPort ─ SimulatedBoard ─ gates ─ Referee
-    TriggeredCamera ── FrameRing ──────────── prepared pictures, copied when the board fires
-    SensorLink ─────── socket ─────────────── SensorSender
-    LiveLine ───────── control link ───────── orders in; progress, landings, report out
-
-The belt runs by the monotonic clock. The process sleeps until the next exposure, a byte on the port or an order. When
-the parent is gone the control link ends, and so does the process.
+station                            the simulated line (`hardware.sim.plant`), a process of its own
+SerialGateBoard ── board.port ──── pseudo-terminal ─ SimulatedBoard ─ gates ─ Referee ─ referee.jsonl
+TriggeredCamera ── line.sock ───── prepared pictures, in shared memory
+SensorLink ─────── line.sock ───── scales and spectrometers
+LiveLine ───────── line.sock ───── orders in; progress, report out
+Saboteur ───────── line.sock ───── faults in; when they began and ended out
 """
 
 from __future__ import annotations
@@ -15,421 +13,91 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import select
+import shutil
+import socket
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from grader.clock import Clock, SystemClock
-from grader.domain.frames import Scan, Trigger, Weighing
-from grader.domain.installation import CameraPlace, Installation
+from grader.domain.installation import Installation
 from grader.errors import DeviceError
-from grader.units import BoardTick, HostNs, Pulse, pulse_at
+from hardware.local_socket import connect, is_alive
 from hardware.message_link import MessageLink
-from hardware.sensor_link import SensorLink, SensorSender
-from hardware.shared_frames import FrameRing
-from hardware.sim.board import SimulatedBoard
+from hardware.sensor_link import SensorLink
+from hardware.shared_frames import FrameReceiver
+from hardware.sim import line_talk as talk
 from hardware.sim.deafness import born_deaf_to_ctrl_c
-from hardware.sim.pty_port import PtyPort
-from hardware.sim.referee import Landing, Referee
-
-LONGEST_SLEEP_S = 0.005
-"""So late at most do sensors, heartbeat and referee notice that the belt moved."""
-
-LANDINGS_PER_MESSAGE = 500
-
-# What the two processes say to each other
-
-
-class StartBelt(msgspec.Struct, frozen=True, tag=True):
-    """The station is ready."""
-
-
-class StopFeeding(msgspec.Struct, frozen=True, tag=True):
-    """No more fruit on the belt; it runs on until all has landed."""
-
-
-class Stop(msgspec.Struct, frozen=True, tag=True):
-    """End the process now."""
-
-
-class Progress(msgspec.Struct, frozen=True, tag=True):
-    """Share of the pictures that are prepared, 0..1."""
-
-    done: float
-
-
-class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The board can be spoken to."""
-
-    port: str
-
-
-class Landings(msgspec.Struct, frozen=True, tag=True):
-    """Fruit that left the belt."""
-
-    landings: tuple[Landing, ...]
-
-
-class Report(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """After the last fruit has landed. by_outlet: fruit per outlet. entered = landed, or fruit was lost.
-
-    frames_dropped: found no free slot; readings_dropped: the station did not take them; serial_overruns: bytes that
-    the board could not send.
-    """
-
-    last_cup: int
-    entered: int
-    landed: int
-    struck: int
-    by_outlet: dict[int, int]
-    frames: int
-    frames_dropped: int
-    readings_dropped: int
-    serial_overruns: int
-
-
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The simulator itself broke."""
-
-    why: str
-
-
-_Order = StartBelt | StopFeeding | Stop
-_News = Progress | Ready | Landings | Report | Failed
-
-# What the line shows
-
-
-class LineSource(Protocol):
-    """What is in the cups and what the sensors say of it. Serials and pulses go on for ever."""
-
-    def occupied(self, lane: int, cup: int) -> object:
-        """What is known of the fruit in a cup; None or False when there is none."""
-        ...
-
-    def reference_scans(self) -> Iterable[Scan]:
-        """Dark and white, taken before the belt starts."""
-        ...
-
-    def weighings_between(self, first: Pulse, last: Pulse) -> Iterable[Weighing]:
-        """For first <= pulse < last."""
-        ...
-
-    def scans_between(self, first: Pulse, last: Pulse) -> Iterable[Scan]:
-        """For first <= pulse < last."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedLine:
-    """loop: (n_frames, height, width, bands) uint8, what the camera sees at exposure 0, 1, ... and round again.
-
-    empty: the same shape but for fewer frames: the belt without fruit, at exposure 0, 1, ... and round again.
-    """
-
-    source: LineSource
-    loop: NDArray[np.uint8]
-    empty: NDArray[np.uint8]
-
-
-Prepare = Callable[[Any, Callable[[float], None]], PreparedLine]
-"""Settings and a callback for the share done to a line that is ready to run. A function of a module: it is spawned."""
-
-
-# The simulator's process
-
-
-class _Belt:
-    """Where the belt is by the clock."""
-
-    def __init__(self, pulses_per_s: float) -> None:
-        self._pulses_per_s = pulses_per_s
-        self._since: HostNs | None = None
-        self._pulse = Pulse(0)
-
-    @property
-    def running(self) -> bool:
-        return self._since is not None
-
-    def pulse(self, now: HostNs) -> Pulse:
-        return self._pulse if self._since is None else pulse_at(now, self._pulse, self._since, self._pulses_per_s)
-
-    def start(self, now: HostNs) -> None:
-        self._since = self._since or now
-
-    def stop(self, now: HostNs) -> None:
-        self._pulse, self._since = self.pulse(now), None
-
-    def seconds_to(self, pulse: int, now: HostNs) -> float:
-        """Until a pulse comes; for ever when the belt stands."""
-        return max(0.0, (pulse - self.pulse(now)) / self._pulses_per_s) if self.running else float("inf")
-
-
-class _Camera:
-    """Shows the loop from the first cup that was fed to the last, the empty belt before and after."""
-
-    def __init__(self, line: PreparedLine, installation: Installation, place: CameraPlace, ring: FrameRing) -> None:
-        self._line, self._place, self._belt, self._ring = line, place, installation.line, ring
-        self.frames = 0
-
-    def expose(self, trigger: Trigger, last_cup: int | None, now: Callable[[], HostNs]) -> None:
-        exposure = trigger.pulse // self._place.pulses_per_frame
-        full = self._line.loop[exposure % len(self._line.loop)]
-        empty = self._line.empty[exposure % len(self._line.empty)]
-        # Cups move to larger x: what was fed last is furthest left.
-        begins = 0 if last_cup is None else self._edge_px(last_cup + 1, trigger.pulse)
-        ends = self._edge_px(self._belt.first_cup, trigger.pulse)
-
-        def fill(picture: NDArray[np.uint8]) -> None:
-            picture[:, :begins] = empty[:, :begins]
-            picture[:, begins:ends] = full[:, begins:ends]
-            picture[:, ends:] = empty[:, ends:]
-
-        self.frames += 1
-        self._ring.offer(trigger.number, fill, now)
-
-    def _edge_px(self, cup: int, pulse: Pulse) -> int:
-        """The column midway between a cup and the one fed before it."""
-        pulses = pulse - (cup - 0.5) * self._belt.pulses_per_cup
-        column = self._place.cup_zero_px[0] + pulses * self._belt.mm_per_pulse / self._place.mm_per_px
-        return int(np.clip(column, 0, self._place.width_px))
-
-
-class _Simulator:
-    """One turn of the loop: whatever fell due on the belt since the last one."""
-
-    def __init__(
-        self,
-        line: PreparedLine,
-        installation: Installation,
-        cups_per_second: float,
-        ring: FrameRing,
-        sensors: SensorSender,
-        control: MessageLink,
-        clock: Clock,
-    ) -> None:
-        self._source, self._installation, self._clock = line.source, installation, clock
-        self._sensors, self._control, self._ring = sensors, control, ring
-        place = next(iter(installation.cameras.values()))
-        self._pulses_per_frame = place.pulses_per_frame
-        self._camera = _Camera(line, installation, place, ring)
-        self._belt = _Belt(cups_per_second * installation.line.pulses_per_cup)
-        self._board, self._port = SimulatedBoard(), PtyPort()
-        self._referee = Referee(installation.line, installation.gates, self._is_fruit, self._board.movements)
-        self._started = clock.now()
-        self._pulse = Pulse(0)  # up to here everything has been done
-        self._last_cup: int | None = None
-        self._landings: list[Landing] = []  # not told yet; the parent reads slower than fruit lands only for a while
-        self._by_outlet: Counter[int] = Counter()
-        self._struck = self._readings_dropped = 0
-        self._reported = False
-
-    def run(self) -> None:
-        """Until it is told to stop, or the parent is gone."""
-        _tell(self._control, Ready(self._port.path))
-        try:
-            while not self._control.closed and self._obey():
-                self._turn()
-                self._sleep()
-        finally:
-            self._port.close()
-
-    def _obey(self) -> bool:
-        now = self._clock.now()
-        for data in self._control.receive():
-            match msgspec.msgpack.decode(data, type=_Order):
-                case StartBelt() if not self._belt.running and not self._reported:
-                    for scan in self._source.reference_scans():
-                        self._send(scan, now)
-                    self._belt.start(now)
-                case StopFeeding() if self._last_cup is None:
-                    self._last_cup = self._last_fed(now)
-                case Stop():
-                    return False
-        return True
-
-    def _last_fed(self, now: HostNs) -> int:
-        line = self._installation.line
-        if not self._belt.running:
-            return line.first_cup - 1  # it never ran: nothing was fed
-        # The cup that comes next may be half in the picture already.
-        return self._belt.pulse(now) // line.pulses_per_cup + 1
-
-    def _turn(self) -> None:
-        now = self._clock.now()
-        first, self._pulse = self._pulse, self._belt.pulse(now)
-        tick = BoardTick((now - self._started) // 1000)
-        self._board.belt_running = self._belt.running
-        said = self._board.advance(self._pulse, tick)
-        heard = self._port.read()
-        if heard:
-            self._board.receive(heard)
-            said += self._board.advance(self._pulse, tick)
-        self._port.write(said)
-        for trigger in self._board.fired_triggers():
-            self._camera.expose(trigger, self._last_cup, self._clock.now)
-        if self._pulse > first:
-            self._read_sensors(first, now)
-            self._judge()
-        self._tell_landings()
-
-    def _read_sensors(self, first: Pulse, now: HostNs) -> None:
-        readings: list[Weighing | Scan] = [
-            *self._source.weighings_between(first, self._pulse),
-            *self._source.scans_between(first, self._pulse),
-        ]
-        for reading in readings:
-            if self._is_fed(reading):
-                self._send(reading, now)
-        self._sensors.flush()
-
-    def _send(self, reading: Weighing | Scan, now: HostNs) -> None:
-        if not self._sensors.send(replace(reading, t_ns=now)):
-            self._readings_dropped += 1
-
-    def _is_fed(self, reading: Weighing | Scan) -> bool:
-        """Whether a reading is of a cup between the first and the last that were fed."""
-        installation = self._installation
-        if isinstance(reading, Weighing):
-            position_mm = installation.scale.position_mm if installation.scale else 0.0
-        else:
-            position_mm = installation.spectrometers[reading.spectrometer].position_mm
-        line = installation.line
-        cup = (reading.pulse - position_mm / line.mm_per_pulse) / line.pulses_per_cup
-        return line.first_cup - 0.5 <= cup and (self._last_cup is None or cup < self._last_cup + 0.5)
-
-    def _judge(self) -> None:
-        landings = self._referee.judge(self._pulse)
-        self._by_outlet.update(landing.outlet for landing in landings)
-        self._struck += sum(landing.struck for landing in landings)
-        self._landings += landings
-        self._board.forget_movements(self._pulse - self._referee.reach_back)
-
-    def _tell_landings(self) -> None:
-        while self._landings:
-            some = tuple(self._landings[:LANDINGS_PER_MESSAGE])
-            if not _tell(self._control, Landings(some)):
-                return
-            del self._landings[: len(some)]
-        self._control.flush()
-        if self._last_cup is None or self._reported or self._referee.settled_cup <= self._last_cup:
-            return
-        self._belt.stop(self._clock.now())
-        self._reported = _tell(self._control, self._report(self._last_cup))
-
-    def _report(self, last_cup: int) -> Report:
-        return Report(
-            last_cup=last_cup,
-            entered=self._referee.entered,
-            landed=self._referee.landed,
-            struck=self._struck,
-            by_outlet=dict(sorted(self._by_outlet.items())),
-            frames=self._camera.frames,
-            frames_dropped=self._ring.dropped,
-            readings_dropped=self._readings_dropped,
-            serial_overruns=self._port.overruns,
-        )
-
-    def _sleep(self) -> None:
-        next_exposure = (self._pulse // self._pulses_per_frame + 1) * self._pulses_per_frame
-        sleep_s = min(LONGEST_SLEEP_S, self._belt.seconds_to(next_exposure, self._clock.now()))
-        port = self._port.fileno()
-        select.select([port, self._control.fileno()], [] if self._port.flush() else [port], [], sleep_s)
-
-    def _is_fruit(self, lane: int, cup: int) -> bool:
-        return (self._last_cup is None or cup <= self._last_cup) and bool(self._source.occupied(lane, cup))
-
-
-def _tell(control: MessageLink, news: _News) -> bool:
-    return control.send(msgspec.msgpack.encode(news))
-
-
-def _run(
-    settings: Any,
-    prepare: Prepare,
-    installation: Installation,
-    cups_per_second: float,
-    ring: FrameRing,
-    sensor_end: MessageLink,
-    control: MessageLink,
-) -> None:
-    """The process: prepare the pictures, then run the line until the station says stop, which is after the drain."""
-
-    def progress(done: float) -> None:
-        _tell(control, Progress(min(1.0, done)))
-        if control.receive() or control.closed:  # before Ready there is no order but Stop
-            raise SystemExit
-
-    try:
-        line = prepare(settings, progress)
-        progress(1.0)
-        _Simulator(line, installation, cups_per_second, ring, SensorSender(sensor_end), control, SystemClock()).run()
-    except Exception as problem:
-        _tell(control, Failed(f"{type(problem).__name__}: {problem}"))
-        raise
-    finally:
-        sensor_end.close()
-        ring.close()
-        control.close()
-
-
-# The parent's handle
+from hardware.sim.faults import Fault, Scenario
+from hardware.sim.plant import ALONE_S, LOG, PlantSettings, Prepare, run_plant
+from hardware.sim.referee import Landing
+from hardware.sim.referee_log import Began, Landed, Opening, RefereeReader
+
+HEARD_S = 30.0
+"""A line that was started is heard within this."""
 
 
 class LiveLine:
-    """The parent's hold on a running simulator. Every call is bounded in time; orders may be given twice.
+    """The station's hold on a running line. Every call is bounded in time; orders may be given twice.
 
-    ring: where its camera's pictures come; sensors: where its readings do; port: the board's serial port, once it is
-    ready.
+    port: the board's serial port. ready: what the line is, once it is ready. report: what became of its fruit, after
+    `stop_feeding`.
     """
 
-    def __init__(
-        self,
-        process: multiprocessing.process.BaseProcess,
-        ring: FrameRing,
-        sensors: SensorLink,
-        control: MessageLink,
-    ) -> None:
-        self.ring, self.sensors = ring, sensors
+    def __init__(self, folder: Path, process: multiprocessing.process.BaseProcess | None = None) -> None:
+        """process: the line's, if this is who started it. Raises DeviceError when no line is there."""
+        self.folder, self.port = folder, str(folder / talk.PORT)
         self.prepared = 0.0  # share of the pictures, 0..1
-        self.port = ""
-        self.report: Report | None = None
-        self._process, self._control = process, control
-        self._landings: list[Landing] = []
+        self.ready: talk.Ready | None = None
+        self.report: talk.Report | None = None
+        self._process = process
         self._failed = ""
         self._stopped = False
-        # It is no daemon, for daemons may not have the helpers that prepare the pictures; but it goes with its parent.
+        self._referee = RefereeReader(folder)
+        self._control = MessageLink(_opened(folder, "control"))
+        self._owns_folder = False
         atexit.register(self.stop)
 
-    def wait_ready(self, timeout_s: float, progress: Callable[[float], None] = lambda done: None) -> None:
-        """Until the board can be spoken to; progress is told the share of the preparation that is done.
+    def open_camera(self) -> FrameReceiver:
+        """Its pictures, from now on. Raises DeviceError."""
+        return FrameReceiver(_opened(self.folder, "camera"))
+
+    def open_sensors(self, pulse_of: Callable[[int], int] = int) -> SensorLink:
+        """What its sensors say, from now on. Raises DeviceError."""
+        return SensorLink(MessageLink(_opened(self.folder, "sensors")), pulse_of)
+
+    def wait_ready(self, timeout_s: float, progress: Callable[[float], None] = lambda done: None) -> talk.Ready:
+        """Until the devices can be opened; progress is told the share of the preparation that is done.
 
         Raises DeviceError when the simulator fails or is not ready in time.
         """
 
         def is_ready() -> bool:
             progress(self.prepared)
-            return bool(self.port)
+            return self.ready is not None
 
-        if not self._wait(is_ready, timeout_s):
+        self._wait(is_ready, timeout_s)
+        if self.ready is None:
             raise DeviceError(f"simulated line: not ready after {timeout_s:.0f} s")
+        return self.ready
 
     def start_belt(self) -> None:
         """The station is ready: let fruit come."""
-        self._order(StartBelt())
+        self._order(talk.StartBelt())
 
     def stop_feeding(self) -> None:
         """No more fruit; what is on the belt runs to its outlet, then the belt stops and `report` is there."""
-        self._order(StopFeeding())
+        self._order(talk.StopFeeding())
 
-    def wait_report(self, timeout_s: float) -> Report | None:
+    def change_speed(self, cups_per_second: float) -> None:
+        """Run the belt so fast from now on."""
+        self._order(talk.ChangeSpeed(cups_per_second))
+
+    def wait_report(self, timeout_s: float) -> talk.Report | None:
         """The final report, after `stop_feeding`; None when fruit is still on the belt."""
         self._wait(lambda: self.report is not None, timeout_s)
         return self.report
@@ -437,46 +105,65 @@ class LiveLine:
     def landings(self) -> list[Landing]:
         """Fruit that left the belt since the last call. Never blocks."""
         self._read_news()
-        landings, self._landings = self._landings, []
-        return landings
+        return [entry.landing for entry in self._referee.news() if isinstance(entry, Landed)]
 
     def is_alive(self) -> bool:
-        """Whether the simulator's process runs."""
-        return not self._stopped and self._process.is_alive()
+        """Whether the line runs."""
+        self._read_news()
+        return not self._stopped and not self._control.closed
+
+    def leave(self) -> None:
+        """Let go of the line, which runs on. Idempotent."""
+        atexit.unregister(self.stop)
+        self._stopped = True
+        self._control.close()
+        self._referee.close()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End the process, however it stands, and free everything. Idempotent."""
+        """End the line, however it stands, and free everything. Idempotent."""
         if self._stopped:
             return
         self._read_news()
-        self._order(Stop())
-        self._process.join(timeout_s)
-        for end in (self._process.terminate, self._process.kill):
-            if self._process.is_alive():
-                end()
-                self._process.join(timeout_s)
-        self._read_news()
-        self._stopped = True
-        atexit.unregister(self.stop)
-        self._control.close()
-        self.sensors.close()
-        self.ring.close()
-        if not self._process.is_alive():
-            self._process.close()
+        if not self._control.closed:
+            self._control.send(msgspec.msgpack.encode(talk.Stop()))
+        self._wait_for_end(timeout_s)
+        self.leave()
+        if self._owns_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> LiveLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+        if error is not None and self._process is None:
+            self.leave()  # whoever started it may want it back
+        else:
+            self.stop()
 
-    def _order(self, order: _Order) -> None:
-        if not self.port and not isinstance(order, Stop):
+    def _wait_for_end(self, timeout_s: float) -> None:
+        process = self._process
+        if process is None:
+            deadline = time.monotonic() + timeout_s
+            while not self._control.closed and time.monotonic() < deadline:
+                select.select([self._control.fileno()], [], [], 0.1)
+                self._read_news()
+            return
+        process.join(timeout_s)
+        for end in (process.terminate, process.kill):
+            if process.is_alive():
+                end()
+                process.join(timeout_s)
+        self._read_news()
+        if not process.is_alive():
+            process.close()
+
+    def _order(self, order: talk.Order) -> None:
+        if self.ready is None:
             raise DeviceError("simulated line: not ready yet: wait_ready comes first")
         if not self._stopped:
             self._control.send(msgspec.msgpack.encode(order))
 
-    def _wait(self, is_done: Callable[[], bool], timeout_s: float) -> bool:
+    def _wait(self, is_done: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while not is_done():
             left_s = deadline - time.monotonic()
@@ -485,24 +172,86 @@ class LiveLine:
             if self._stopped or self._control.closed:
                 raise DeviceError("simulated line: its process has ended")
             if left_s <= 0:
-                return False
+                return
             select.select([self._control.fileno()], [], [], min(left_s, 0.1))
             self._read_news()
-        return True
 
     def _read_news(self) -> None:
         for data in self._control.receive():
-            match msgspec.msgpack.decode(data, type=_News):
-                case Progress(done):
+            match msgspec.msgpack.decode(data, type=talk.News):
+                case talk.Progress(done):
                     self.prepared = done
-                case Ready(port):
-                    self.port = port
-                case Landings(landings):
-                    self._landings += landings
-                case Report() as report:
+                case talk.Ready() as ready:
+                    self.ready = ready
+                case talk.Report() as report:
                     self.report = report
-                case Failed(why):
+                case talk.Failed(why):
                     self._failed = why
+
+
+class Saboteur:
+    """Lets things go wrong on a running line, whoever runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises DeviceError when no line is there."""
+        self._link = MessageLink(_opened(folder, "mischief"))
+        self._news: list[talk.Broken] = []
+
+    def let_fail(self, fault: Fault) -> None:
+        """`at_s` from now."""
+        self._link.send(msgspec.msgpack.encode(talk.Break(fault)))
+
+    def mend(self) -> None:
+        """Whatever goes wrong at present is over now."""
+        self._link.send(msgspec.msgpack.encode(talk.Mend()))
+
+    def wait(self, timeout_s: float) -> talk.Broken | None:
+        """The next fault that has begun, or is over; None when none does in time, or the line has ended."""
+        deadline = time.monotonic() + timeout_s
+        while not self._news and not self._link.closed and (left_s := deadline - time.monotonic()) > 0:
+            select.select([self._link.fileno()], [], [], left_s)
+            self._news += [msgspec.msgpack.decode(data, type=talk.Broken) for data in self._link.receive()]
+        return self._news.pop(0) if self._news else None
+
+    def close(self) -> None:
+        """Idempotent. What goes wrong goes on doing so."""
+        self._link.close()
+
+
+def _opened(folder: Path, device: talk.Device) -> socket.socket:
+    """A connection to one of the line's devices. Raises DeviceError."""
+    link = MessageLink(connect(folder / talk.SOCKET))
+    link.send(msgspec.msgpack.encode(talk.Open(device)))
+    end = link.handed_on()
+    end.settimeout(2.0)
+    return end
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a line runs there."""
+    return is_alive(folder / talk.SOCKET)
+
+
+class Seen(NamedTuple):
+    """What the referee of a line saw. since_wall_s: when the line began, in seconds since 1970."""
+
+    since_wall_s: float
+    landed: list[Landed]
+    openings: list[Opening]
+
+
+def read_referee(folder: Path) -> Seen:
+    """What truly became of the fruit of the latest line there, and what its gates did. Raises BadFile."""
+    reader = RefereeReader(folder)
+    try:
+        entries = reader.news()
+    finally:
+        reader.close()
+    begins = [place for place, entry in enumerate(entries) if isinstance(entry, Began)]
+    entries = entries[begins[-1] :] if begins else entries
+    since_wall_s = next((entry.wall_s for entry in entries if isinstance(entry, Began)), 0.0)
+    landed = [entry for entry in entries if isinstance(entry, Landed)]
+    return Seen(since_wall_s, landed, [entry for entry in entries if isinstance(entry, Opening)])
 
 
 def start_live_line(
@@ -510,28 +259,45 @@ def start_live_line(
     *,
     prepare: Prepare,
     installation: Installation,
+    folder: Path | None = None,
     cups_per_second: float | None = None,
+    asked: dict[str, str | int | float | None] | None = None,
+    scenario: Scenario | None = None,
     slots: int = 12,
+    alone_s: float = ALONE_S,
 ) -> LiveLine:
     """Start the simulator's process. It prepares its pictures, then says that it is ready (`LiveLine.wait_ready`).
 
-    settings: whatever `prepare` takes, handed to the process. cups_per_second: per lane; None: the line's rated
-    speed. slots: pictures that may wait for the station.
+    settings: whatever `prepare` takes, handed to the process. folder: where its socket, port and referee's log are;
+    None: a passing one. cups_per_second: per lane; None: the line's rated speed. The rest as in `PlantSettings`.
+    Raises DeviceError.
     """
-    context = multiprocessing.get_context("spawn")
-    place = next(iter(installation.cameras.values()))
-    ring = FrameRing(context, (place.height_px, place.width_px, len(place.bands)), slots)
-    sensor_end, station_end = MessageLink.pair()
-    control_end, control = MessageLink.pair()
-    rate = installation.line.cups_per_second if cups_per_second is None else cups_per_second
-    process = context.Process(
-        target=_run,
-        args=(settings, prepare, installation, rate, ring, sensor_end, control_end),
-        name="simulated line",
+    passing = folder is None
+    folder = Path(tempfile.mkdtemp(prefix="line-")) if folder is None else folder
+    plant = PlantSettings(
+        installation=installation,
+        cups_per_second=installation.line.cups_per_second if cups_per_second is None else cups_per_second,
+        asked=asked or {},
+        scenario=scenario or Scenario(),
+        slots=slots,
+        alone_s=alone_s,
     )
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=run_plant, args=(settings, prepare, plant, folder), name="simulated line")
     with born_deaf_to_ctrl_c():
         process.start()
-    # Only the child's copies may stay open: each side learns from the end of a link that the other is gone.
-    sensor_end.close()
-    control_end.close()
-    return LiveLine(process, ring, SensorLink(station_end), control)
+    line = LiveLine(folder, _heard(process, folder))
+    line._owns_folder = passing
+    return line
+
+
+def _heard(process: multiprocessing.process.BaseProcess, folder: Path) -> multiprocessing.process.BaseProcess:
+    """The process, once it listens."""
+    deadline = time.monotonic() + HEARD_S
+    while not is_running(folder):
+        if not process.is_alive() or time.monotonic() > deadline:
+            process.kill()
+            process.join()
+            raise DeviceError(f"simulated line: its process did not start; see {folder / LOG}")
+        process.join(0.01)
+    return process

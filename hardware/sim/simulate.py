@@ -13,7 +13,7 @@ from grader.domain.frames import Frame, Scan, Weighing
 from grader.units import HostNs, Pulse
 from hardware.sim.crew import pictures
 from hardware.sim.line import LineSettings, SimulatedLine
-from hardware.sim.live import PreparedLine
+from hardware.sim.loop_camera import PreparedLine
 from hardware.sim.motion import EARLY_FRAMES
 from hardware.sim.reference import CAMERA, CROSSING_FRAMES, PULSES_PER_CUP, PULSES_PER_FRAME, SPECTROMETER_MM
 

@@ -26,9 +26,11 @@ import cv2
 import numpy as np
 import pytest
 
+from grader.domain.installation import Installation, Line
 from grader.errors import JournalError
 from grader.grading.presets import preset_names, preset_path
-from grader.storage.journal import read_fruit, read_outcomes
+from grader.storage.journal import open_journal, read_fruit, read_outcomes
+from grader.storage.provenance import RunInfo
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FRUIT, LANES = 6, 2
@@ -570,3 +572,42 @@ def _terminal(*words: object) -> Iterator[_Terminal]:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         os.close(screen)
+
+
+# Journals
+
+
+def a_journal(path: Path, *, written_days_ago: float = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    installation = Installation(
+        fruit="apple",
+        line=Line(lanes=1, pulses_per_cup=96, mm_per_pulse=1.0, cups_per_second=12.0),
+        cameras={},
+    )
+    run = RunInfo(started_wall_s=0.0, versions={}, hashes={}, installation=installation)
+    open_journal(path, run).close()
+    os.utime(path, (time.time() - written_days_ago * 86_400,) * 2)
+    return path
+
+
+def test_a_backup_says_what_it_copied_in_the_operators_language(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path / "journal.sqlite")
+    said = grader("backup", journal, "--to", tmp_path / "copy.sqlite", "--lang", "zh")
+    assert said.status == 0, said
+    assert re.fullmatch(r"✓ .*copy\.sqlite：0 果，[\d.]+ kB，已通读校验\n", said.out)
+    assert read_fruit(tmp_path / "copy.sqlite") == []
+    said = grader("backup", tmp_path / "missing.sqlite", "--to", tmp_path / "copy.sqlite")
+    assert (said.status, said.err) == (1, f"✗ {tmp_path}/missing.sqlite: there is no journal\n")
+
+
+def test_prune_says_what_it_removes_and_what_stays_and_why(tmp_path: Path) -> None:
+    old, newest = (a_journal(tmp_path / f"{days}" / "journal.sqlite", written_days_ago=days) for days in (90, 40))
+    asked = ("prune", tmp_path, "--keep-days", 30, "--lang", "en")
+    would = grader(*asked, "--dry-run")
+    assert (would.status, old.exists()) == (0, True)
+    assert would.out.startswith(f"would be removed: {old}, ")
+    assert f"! stays: {newest}: it is the newest journal\n" in would.out
+    done = grader(*asked)
+    assert (done.status, old.exists(), newest.exists()) == (0, False, True)
+    assert done.out.startswith(f"removed: {old}, ")
+    assert grader("prune", tmp_path, "--lang", "en").status == 2

@@ -12,7 +12,9 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from grader.cli.page import LINE_EVERY_NS, Page, closing_report, render, status_line
+from grader.cli.closing import closing_report
+from grader.cli.page import render
+from grader.cli.watching import LINE_EVERY_NS, Page, status_line
 from grader.cli.words import LANGUAGES, WORDS, Language, language_of, say, say_flag
 from grader.domain.decisions import BoardStatus
 from grader.domain.flags import FLAGS, flag_names

@@ -113,6 +113,65 @@ def test_a_mistake_is_named_on_its_line(tmp_path: Path, change: tuple[str, str],
     assert error.value.row == line and error.value.remedy
 
 
+ROT = """outlets = [2, 3]
+
+[[classes]]
+name = "Rot"
+
+[[products]]
+name = "Rotten"
+classes = ["Rot"]
+rot = true
+outlets = [1]
+"""
+SAMPLES = """outlets = [1, 2]
+
+[[sampling]]
+class = "Red"
+every = 50
+outlet = 8
+"""
+
+
+def test_rot_that_leaves_alone_at_the_first_gate_and_samples_with_an_outlet_of_their_own_are_no_problem(
+    tmp_path: Path,
+) -> None:
+    assert found(tmp_path, ("outlets = [1, 2]\n", ROT)) == []
+    assert load_sheet(tmp_path / "sheet.toml").products[1].rot
+    assert found(tmp_path, ("outlets = [1, 2]\n", SAMPLES)) == []
+    (sampling,) = compiled(load_sheet(tmp_path / "sheet.toml")).samples.values()
+    assert (sampling.class_, sampling.every, sampling.outlet) == ("Red", 50, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "line", "words"),
+    [
+        (ROT, ("[1]", "[8]"), 37, '"Rotten" is rot and would pass gates that other fruit leave by (let it leave'),
+        (ROT, ("[1]", "[1, 4]"), 37, "would pass gates"),
+        (ROT, ("[2, 3]", "[1, 3]"), 28, '"Bag" goes to outlet 1, where the rot of "Rotten" goes'),
+        (ROT, ("rot = true", 'rot = true\nsizes = ["small"]'), 37, "rot of other sizes would run past every gate"),
+        (ROT, ("rot = true", "rot = 1"), 36, "1 cannot stand here"),
+        (
+            ROT,
+            ("[1]\n", '[1]\n[[sampling]]\nclass = "Rot"\nevery = 9\noutlet = 8\n'),
+            39,
+            "all of it (do not sample it)",
+        ),
+        (SAMPLES, ('"Red"\nevery', '"Rad"\nevery'), 31, 'there is no class "Rad" (did you mean "Red"?)'),
+        (SAMPLES, ("every = 50", "every = 1"), 32, "one fruit in 1 is no sample"),
+        (SAMPLES, ("outlet = 8", "outlet = 9"), 33, "there is no outlet 9 (outlets run from 1 to 8)"),
+        (SAMPLES, ("outlet = 8", "outlet = 2"), 33, 'outlet 2 packs "Bag": samples would be lost in it'),
+        (SAMPLES, ("8\n", '8\n[[sampling]]\nclass = "Red"\nevery = 9\noutlet = 8\n'), 35, '"Red" is sampled already'),
+        (SAMPLES, ("outlet = 8", ""), 30, '"outlet" is missing'),
+    ],
+)
+def test_rot_on_its_way_past_others_and_samples_that_cannot_be_are_named(
+    tmp_path: Path, text: str, change: tuple[str, str], line: int, words: str
+) -> None:
+    (problem,) = found(tmp_path, ("outlets = [1, 2]\n", text), change)
+    assert problem[0] == line and words in problem[1]
+
+
 def test_a_sheet_that_a_windows_editor_saved_is_read(tmp_path: Path) -> None:
     plain = preset_path("house_default").read_bytes()
     saved = tmp_path / "saved.toml"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from grader.clock import SystemClock
-from grader.domain.decisions import GateCommand, GateOutcome, Result
+from grader.domain.decisions import SILENT, GateCommand, GateOutcome, PlantOutputs, Result
 from grader.errors import BoardLost
 from grader.ports import Encoder, GateBoard
 from grader.units import Pulse
@@ -97,6 +97,17 @@ def test_the_status_is_of_a_live_board_and_the_belt_moves_on(board):
         time.sleep(0.01)
     assert board.status().boot_id == status.boot_id
     assert board.status().belt_running
+    assert board.status().phase_known  # a chain without a mark
+    assert not (board.status().emergency_stop or board.status().jogging or board.status().encoder_fault)
+    assert board.status().outlets_full == frozenset()
+    assert board.rephasings() == []
+
+
+def test_the_plant_may_be_shown_anything_at_any_time(board):
+    for outputs in (PlantOutputs(ready=True, lamps=63), SILENT):
+        board.show(outputs)
+    board.close()
+    board.show(SILENT)
 
 
 def test_a_closed_board_is_lost_and_closing_again_does_nothing(board):

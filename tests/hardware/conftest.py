@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import select
@@ -73,7 +74,8 @@ class Talk:
         self.board.receive(self.to_board(data))
 
     def submit(self, *commands: GateCommand) -> None:
-        self.say(self.session.submit(commands, self.now))
+        """In pulses of the belt, whatever the board counts."""
+        self.say(self.session.submit(commands, self.now, -self.board.count_at(Pulse(0))))
 
     def run_ms(self, duration_ms: float, step_ms: float = 1.0) -> None:
         end = self.ms + duration_ms
@@ -100,23 +102,33 @@ def command() -> Callable[..., GateCommand]:
     return window
 
 
+_boots = itertools.count(1, 1000)  # no two boards are alike
+
+
 class BoardOnPty:
     """A simulated board behind a real pseudo-terminal, its belt driven by the clock, in a thread of the test.
 
-    garble: what happens to the bytes on their way, (data, towards the board) → data.
+    garble: what happens to the bytes on their way, (data, towards the board) → data. The chain's index mark passes at
+    every multiple of mark_every; 0: never.
     """
 
+    mark_every = 0
+
     def __init__(self, garble: Callable[[bytes, bool], bytes] = lambda data, to_board: data) -> None:
-        self.board, self._port, self._garble = SimulatedBoard(), PtyPort(), garble
+        self.board, self._port, self._garble = SimulatedBoard(boot_id=next(_boots)), PtyPort(), garble
         self.path = self._port.path
         self.lock = threading.Lock()
         self._clock, self._began = SystemClock(), SystemClock().now()
+        self._came_to = Pulse(0)
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._serve, name="board on pty")
         self._thread.start()
 
     def pulse(self) -> int:
-        return (self._clock.now() - self._began) * PULSES_PER_S // 1_000_000_000
+        return self._pulse_at(self._clock.now())
+
+    def _pulse_at(self, now: HostNs) -> int:
+        return (now - self._began) * PULSES_PER_S // 1_000_000_000
 
     def _serve(self) -> None:
         while True:
@@ -124,8 +136,11 @@ class BoardOnPty:
             if self._wake in readable:
                 return
             with self.lock:
-                tick = BoardTick((self._clock.now() - self._began) // 1000)
-                pulse = Pulse(self.pulse())
+                now = self._clock.now()
+                tick, pulse = BoardTick((now - self._began) // 1000), Pulse(self._pulse_at(now))
+                if self.mark_every and pulse // self.mark_every > self._came_to // self.mark_every:
+                    self.board.index_passed(Pulse(pulse // self.mark_every * self.mark_every))
+                self._came_to = pulse
                 said = self.board.advance(pulse, tick)
                 self.board.receive(self._garble(self._port.read(), True))
                 said += self.board.advance(pulse, tick)

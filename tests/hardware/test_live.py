@@ -18,8 +18,11 @@ from grader.domain.decisions import GateCommand, Result
 from grader.errors import CameraLost, DeviceError
 from grader.units import Pulse
 from hardware.gate_board import GateBoardSettings, SerialGateBoard, board_configuration
+from hardware.local_socket import connect, listen
 from hardware.sim.bare_line import BareLine, prepare_bare_line
-from hardware.sim.live import start_live_line
+from hardware.sim.faults import Fault, FaultKind
+from hardware.sim.line_talk import SOCKET
+from hardware.sim.live import LiveLine, Saboteur, is_running, start_live_line
 from hardware.triggered_camera import TriggeredCamera
 
 SETTINGS = BareLine(lanes=2, cups_per_second=15.0, fruit_every=2, outlets=2)
@@ -52,7 +55,8 @@ def test_fruit_lands_where_its_command_says_and_the_line_drains():
         assert told[0] == 0.0
         os.kill(live._process.pid, signal.SIGINT)  # Ctrl-C in a terminal reaches it too: it must live to drain
         board = board_of(live)
-        camera = TriggeredCamera("top", live.ring, board.triggers, live.is_alive, SystemClock(), pulses_per_frame=48)
+        camera = TriggeredCamera("top", live.open_camera(), board.triggers, SystemClock(), pulses_per_frame=48)
+        sensors = live.open_sensors()
         live.start_belt()
         live.start_belt()
         outlet, frames, readings, landings, outcomes, next_cup = {}, [], [], [], [], 0
@@ -76,7 +80,7 @@ def test_fruit_lands_where_its_command_says_and_the_line_drains():
                         [GateCommand(lane=lane, cup=next_cup, outlet=outlet[next_cup], **window) for lane in (0, 1)]
                     )
                 next_cup += 1
-            readings.append(live.sensors.readings())
+            readings.append(sensors.readings())
             landings += live.landings()
             outcomes += board.outcomes()
         report = live.report
@@ -97,8 +101,8 @@ def test_fruit_lands_where_its_command_says_and_the_line_drains():
         assert frames[5][2:] == (1 + 6 % 20, 0)
         assert frames[35][2:] == (1 + 36 % 20, 1 + 36 % 20)
         assert frames[-1][2:] == (0, 0)
-        camera.close()
-        board.close()
+        for device in (camera, sensors, board):
+            device.close()
     assert not live.is_alive()
 
 
@@ -106,16 +110,17 @@ def test_a_station_that_takes_no_frames_costs_frames_and_nothing_else():
     with started(slots=2) as live:
         live.wait_ready(30)
         board = board_of(live)
+        pictures, triggers = live.open_camera(), []
+        camera = TriggeredCamera("top", pictures, lambda: triggers, SystemClock(), pulses_per_frame=48)
         live.start_belt()
-        triggers, deadline = [], time.monotonic() + 10
+        deadline = time.monotonic() + 10
         while len(triggers) < 10 and time.monotonic() < deadline:
             board.wait(0.1)
             triggers += board.triggers()
-        assert live.ring.dropped >= 6
-        camera = TriggeredCamera("top", live.ring, lambda: triggers, live.is_alive, SystemClock(), pulses_per_frame=48)
         damage = [camera.next_frame(1.0).damage for _ in range(4)]
         assert damage == ["", "", "lost", "lost"]
-        board.close()
+        for device in (camera, board):
+            device.close()
 
 
 def test_orders_before_it_is_ready_and_a_preparation_that_takes_too_long_are_errors():
@@ -141,40 +146,76 @@ def test_a_belt_that_never_ran_reports_nothing_landed():
         assert (report.entered, report.landed) == (0, 0)
 
 
-def test_a_simulator_that_is_killed_is_noticed_and_leaves_nothing():
-    with started() as live:
+def test_a_simulator_that_is_killed_is_noticed_and_its_folder_can_be_used_again(tmp_path):
+    with started(folder=tmp_path) as live:
         live.wait_ready(30)
         board = board_of(live)
-        camera = TriggeredCamera("top", live.ring, board.triggers, live.is_alive, SystemClock(), pulses_per_frame=48)
+        camera = TriggeredCamera("top", live.open_camera(), board.triggers, SystemClock(), pulses_per_frame=48)
         os.kill(live._process.pid, signal.SIGKILL)
         with pytest.raises(DeviceError, match="ended"):
             live.wait_report(10)
         with pytest.raises(CameraLost):
             camera.next_frame(0.1)
         assert live.landings() == []
-        board.close()
+        for device in (camera, board):
+            device.close()
+    assert not is_running(tmp_path)
+    with pytest.raises(DeviceError):
+        LiveLine(tmp_path)
+    with started(folder=tmp_path) as live:
+        live.wait_ready(30)
+        with pytest.raises(DeviceError, match="another process listens"):
+            listen(tmp_path / SOCKET)
 
 
-def test_the_simulator_ends_when_its_station_is_killed():
-    script = """
-import os, signal
+STARTS_A_LINE = """
+import os, signal, sys
+from pathlib import Path
 from hardware.sim.bare_line import BareLine, prepare_bare_line
 from hardware.sim.live import start_live_line
 settings = BareLine()
 if __name__ == "__main__":
-    live = start_live_line(settings, prepare=prepare_bare_line, installation=settings.installation)
+    folder, alone_s = Path(sys.argv[1]), float(sys.argv[2])
+    live = start_live_line(
+        settings, prepare=prepare_bare_line, installation=settings.installation, folder=folder, alone_s=alone_s
+    )
     live.wait_ready(30)
     live.start_belt()
-    print(live._process.pid, live.ring._memory.name, flush=True)
+    print(live._process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    pid, memory = done.stdout.split()
-    deadline = time.monotonic() + 10
-    while (is_running(int(pid)) or Path("/dev/shm", memory).exists()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_running(int(pid))
-    assert not Path("/dev/shm", memory).exists()
+
+
+def killed_station(folder: Path, alone_s: float) -> int:
+    """The process number of the line that a killed station leaves behind."""
+    command = [sys.executable, "-c", STARTS_A_LINE, str(folder), str(alone_s)]
+    return int(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+
+
+def test_the_line_outlives_a_killed_station_and_another_one_goes_on_with_it(tmp_path):
+    pid = killed_station(tmp_path, 30.0)
+    live = LiveLine(tmp_path)
+    assert live.wait_ready(10).running
+    board = board_of(live)
+    camera = TriggeredCamera("top", live.open_camera(), board.triggers, SystemClock(), pulses_per_frame=48)
+    frames, deadline = [], time.monotonic() + 10
+    while len(frames) < 5 and time.monotonic() < deadline:
+        frame = camera.next_frame(0.1)
+        if frame is not None:
+            frames.append((frame.sequence, frame.pulse, frame.damage))
+            camera.release(frame)
+    assert [damage for *_, damage in frames] == [""] * 5
+    assert len({pulse - 48 * sequence for sequence, pulse, _ in frames}) == 1
+    for device in (camera, board):
+        device.close()
+    live.stop()
+    assert is_gone(pid)
+
+
+def test_the_line_ends_when_its_station_is_killed_and_none_comes_back(tmp_path):
+    pid = killed_station(tmp_path, 0.3)
+    assert is_gone(pid)
+    assert {file.name for file in tmp_path.iterdir()} == {"line.log", "referee.jsonl"}
 
 
 def test_a_station_that_forgets_to_stop_it_ends_all_the_same():
@@ -190,18 +231,53 @@ if __name__ == "__main__":
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_camera_that_is_gone_can_be_opened_again_when_it_is_back(tmp_path):
+    with started(folder=tmp_path) as live:
+        live.wait_ready(30)
+        live.start_belt()
+        board, pictures = board_of(live), live.open_camera()
+        assert pictures.take(5.0) is not None
+        saboteur = Saboteur(tmp_path)
+        saboteur.let_fail(Fault(kind=FaultKind.CAMERA_GONE, at_s=0.0, for_s=60.0))
+        assert not saboteur.wait(5).is_over
+        while pictures.take(0.1) is not None:
+            pass
+        assert pictures.closed
+        with pytest.raises(DeviceError):
+            live.open_camera()
+        saboteur.mend()
+        assert saboteur.wait(5).is_over
+        again = live.open_camera()
+        assert again.take(5.0) is not None
+        for device in (pictures, again, board, saboteur):
+            device.close()
+
+
+def test_what_is_no_talk_of_ours_does_not_hurt_the_line(tmp_path):
+    with started(folder=tmp_path) as live:
+        live.wait_ready(30)
+        for noise in (b"", b"\xff" * 4, b"\x05\x00\x00\x00hello", bytes(100)):
+            end = connect(tmp_path / SOCKET)
+            end.sendall(noise)
+            end.close()
+        live.start_belt()
+        assert live.is_alive()
+
+
 def test_the_simulator_sleeps_between_events():
     with started() as live:
         live.wait_ready(30)
         board = board_of(live)
         live.start_belt()
+        pictures = live.open_camera()
         before, began = cpu_s(live._process.pid), time.monotonic()
         while time.monotonic() < began + 1.5:
-            frame = live.ring.take(0.1)
+            frame = pictures.take(0.1)
             if frame:
-                live.ring.release(frame)
+                pictures.release(frame)
         assert cpu_s(live._process.pid) - before < 0.35 * (time.monotonic() - began)
-        board.close()
+        for device in (pictures, board):
+            device.close()
 
 
 def test_the_bare_line_says_every_fruit_once():
@@ -213,12 +289,16 @@ def test_the_bare_line_says_every_fruit_once():
     assert np.isfinite([w.mass_g for w in weighings]).all()
 
 
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def is_gone(pid: int, within_s: float = 10.0) -> bool:
+    status, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def cpu_s(pid: int) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.domain.frames import NO_READINGS, Scan, Weighing
 from grader.units import HostNs, Pulse
-from hardware.message_link import MOST_WAITING, MessageLink
+from hardware.message_link import MOST_MESSAGE, MOST_WAITING, MessageLink
 from hardware.sensor_link import SensorLink, SensorSender
 
 
@@ -87,3 +87,33 @@ def test_a_length_that_cannot_be_closes_the_link(ends):
     ends[0].flush()
     assert ends[1].receive() == []
     assert ends[1].closed
+
+
+def test_a_field_of_a_later_version_is_passed_over_and_one_without_end_is_malformed(ends):
+    SensorSender(ends[0]).send(weighing(1))
+    (message,) = ends[1].receive()
+    one_field_more = bytes((message[0] + 1,)) + message[1:]
+    link = SensorLink(ends[1])
+    ends[0].send(one_field_more + b"\xc0")
+    ends[0].send(one_field_more + b"\x91" * 5000 + b"\xc0")
+    assert link.readings().weighings == (weighing(1),)
+    assert link.malformed == 1
+
+
+class Torrent:
+    """A socket whose other end sends without a pause."""
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        """It never waits."""
+
+    def recv(self, length: int, flags: int) -> bytes:
+        return MESSAGE * (length // len(MESSAGE))
+
+
+MESSAGE = (996).to_bytes(4, "little") + bytes(996)
+
+
+def test_a_sender_that_never_pauses_does_not_hold_its_reader():
+    link = MessageLink(Torrent())
+    for _ in range(3):
+        assert 0 < len(link.receive()) * len(MESSAGE) <= 3 * MOST_MESSAGE

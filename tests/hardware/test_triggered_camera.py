@@ -24,7 +24,7 @@ class ToldTime:
 
     def __init__(self, pictures: dict[int, int], triggers: dict[int, int]) -> None:
         """Number → the ms at which it comes."""
-        self.ms, self.dropped, self.alive, self.out = 0.0, 0, True, set()
+        self.ms, self.dropped, self.closed, self.out = -1.0, 0, False, set()  # it is opened before anything comes
         self._pictures = deque(sorted((at, number) for number, at in pictures.items()))
         self._triggers = deque(sorted((at, number) for number, at in triggers.items()))
 
@@ -57,9 +57,7 @@ class ToldTime:
         pass
 
     def camera(self) -> TriggeredCamera:
-        return TriggeredCamera(
-            "top", self, self.triggers, lambda: self.alive, self, pulses_per_frame=48, wait_ms=WAIT_MS
-        )
+        return TriggeredCamera("top", self, self.triggers, self, pulses_per_frame=48, wait_ms=WAIT_MS)
 
 
 def frames_of(pictures: dict[int, int], triggers: dict[int, int]) -> list[tuple[int, int, str]]:
@@ -102,7 +100,17 @@ def test_a_picture_without_report_is_handed_on_as_damaged_never_with_a_guessed_p
 
 def test_an_exposure_of_which_neither_came_is_lost_too():
     assert frames_of(each(0, 2), each(0, 2)) == [(0, 1000, ""), (1, 1048, "lost"), (2, 1096, "")]
-    assert frames_of(each(1), each(1)) == [(0, 1000, "lost"), (1, 1048, "")]
+    assert frames_of(each(1, 3), each(1, 3)) == [(1, 1048, ""), (2, 1096, "lost"), (3, 1144, "")]
+
+
+def test_a_camera_that_is_opened_on_a_running_line_begins_with_the_next_exposure():
+    told = ToldTime({n: 33 * (n - 500) for n in range(500, 503)}, {n: 33 * (n - 500) for n in range(501, 503)})
+    camera = told.camera()
+    seen = [camera.next_frame(1.0) for _ in range(2)]
+    assert [(frame.sequence, frame.damage) for frame in seen] == [(501, ""), (502, "")]
+    for frame in seen:
+        camera.release(frame)
+    assert told.out == set()
 
 
 def test_a_picture_that_comes_after_it_was_given_up_is_counted_and_released():
@@ -120,11 +128,11 @@ def test_a_picture_that_comes_after_it_was_given_up_is_counted_and_released():
 def test_a_camera_that_is_gone_is_lost_and_a_quiet_one_is_not():
     told = ToldTime({0: 0}, {0: 0})
     camera = told.camera()
-    told.alive = False
+    told.closed = True
     assert camera.next_frame(0.1).sequence == 0  # what came before counts
     with pytest.raises(CameraLost, match="top"):
         camera.next_frame(0.1)
-    told.alive = True
+    told.closed = False
     assert camera.next_frame(0.1) is None
 
 

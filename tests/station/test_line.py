@@ -37,7 +37,7 @@ from grader.domain.frames import NO_READINGS, Readings, Scan
 from grader.domain.installation import LotMark, Spectrometer
 from grader.domain.views import Occupancy
 from grader.errors import BadSettings
-from grader.station.line import MOST_UNSEEN, gate_window, lot_of, new_line, step
+from grader.station.line import MOST_UNSEEN, gate_window, new_line, step
 from grader.storage.artefacts import load_artefact
 from grader.tracking.scale import memory_of
 from grader.units import Pulse
@@ -467,7 +467,6 @@ def test_lots_change_at_their_cup_lane_by_lane() -> None:
     for cup in range(12):
         assert found[0, cup] == ("lot-1" if cup < 2 else "morning" if cup < 5 else "noon")
         assert found[1, cup] == ("morning" if cup < 7 else "noon")
-    assert lot_of((), 0, 5) == "lot-1"
 
 
 # -- sugar ---------------------------------------------------------------------------------------------------------

@@ -270,6 +270,11 @@ def test_a_number_in_a_reason_may_differ_as_its_quantity_may_but_the_limit_may_n
     assert differs("Extra: diameter_mm 71.20 < 75")
 
 
+def test_a_number_too_long_for_a_double_is_equal_to_itself() -> None:
+    table = a_table(a_fruit(0, 1, reasons=("Extra: mass_g " + "9" * 400,)))
+    assert compare(table, table) == []
+
+
 def test_columns_that_the_expected_table_lacks_are_named_and_skipped() -> None:
     expected = a_table(a_fruit(0, 1), without="mass_g reasons")
     actual = a_table(a_fruit(0, 1, values={"mass_g": 12.0}, reasons=()))

@@ -25,6 +25,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {_HUFFMAN_TABLES, 0xC8, 0xCC}
 _SEGMENTS = _FRAMES | {_HUFFMAN_TABLES, _SCAN, 0xCC, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 _FIRST_RESTART, _RESTARTS = 0xD0, 8
 _END_OF_BLOCK = 0x00
+_MOST_SCANS = 100  # a progressive picture has about ten; each costs the decoder a walk over all of its blocks
 _MOST_PADDING = 64  # bytes after the end: some cameras fill up to a round length
 _ZEROS = bytes(64)
 _LOOK_AHEAD = bytes(8)  # so much the decoder wants to have in hand when it comes to the last symbol
@@ -83,7 +84,7 @@ def _segments(raw: bytes, data: NDArray[np.uint8]) -> Iterator[_Segment]:
     """The segments between the markers of start and end. Raises ValueError where they do not join."""
     places = np.flatnonzero(data[:-1] == 0xFF)
     places = places[(data[places + 1] != 0) & (data[places + 1] != 0xFF)]  # FF 00 is code, FF FF is filling
-    at = 2
+    at, scans = 2, 0
     while True:
         while raw[at : at + 2] == b"\xff\xff":
             at += 1
@@ -93,6 +94,9 @@ def _segments(raw: bytes, data: NDArray[np.uint8]) -> Iterator[_Segment]:
         end = at + 2 + length
         if marker >> 8 != 0xFF or marker & 0xFF not in _SEGMENTS or length < 2 or end > len(raw):
             raise ValueError("no segment")
+        scans += marker & 0xFF == _SCAN
+        if scans > _MOST_SCANS:
+            raise ValueError("more scans than a picture has")
         code = slice(end, _code_end(data, places, end) if marker & 0xFF == _SCAN else end)
         yield _Segment(marker & 0xFF, raw[at + 4 : end], code)
         at = code.stop

@@ -121,7 +121,7 @@ def test_on_the_ideal_line_fruit_turn_evenly_by_their_size_and_lie_straight() ->
 
 
 def test_levels_hold_the_numbers_of_the_reference_line() -> None:
-    assert list(LEVELS) == ["ideal", "static", "changing"]
+    assert list(LEVELS) == ["ideal", "static", "changing", "faults"]
     assert (STATIC.turn_spread, STATIC.slip_share, CHANGING.slip_share) == (0.15, 0.01, 0.03)
     assert (STATIC.axis_sd_deg, STATIC.any_axis_share, CHANGING.any_axis_share) == (15.0, 0.0, 0.3)
     assert (STATIC.wobble_sd_mm, CHANGING.wobble_sd_mm, STATIC.seat_sd_mm) == (0.3, 0.6, 2.5)
