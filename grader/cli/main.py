@@ -38,6 +38,8 @@ Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a fil
 
 
 STOPPED = 130
+_UNBROKEN = 10_000
+"""Cells of a line with a command in it, which people copy whole."""
 _MOST_WARNINGS = 30
 """On one screen; a lane that is not there gives one for each of its readings."""
 
@@ -188,7 +190,7 @@ def run(
     console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json")
     if shown.state is State.FAULTED:
         again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
-        for line in fault_lines(shown, page.lang, errors.width, again):
+        for line in fault_lines(shown, page.lang, _UNBROKEN, again):
             errors.print(line, soft_wrap=True)
         return 1
     return 0
