@@ -171,7 +171,10 @@ class BoardSession:
 
     def submit(self, commands: Sequence[GateCommand], now: HostNs, offset: int = 0) -> bytes:
         """The packets that carry these commands. offset: what their pulses are ahead of the board's count; outcomes
-        come back in the commands' own pulses. Raises BoardLost."""
+        come back in the commands' own pulses. Raises BoardLost; then they have come back as VOID."""
+        if self.stage is not Stage.READY:
+            for command in commands:
+                self._finish(command, Result.VOID, None, self._why_not_ready())
         self._must_be_ready()
         packets = []
         for command in commands:
@@ -465,7 +468,10 @@ class BoardSession:
 
     def _must_be_ready(self) -> None:
         if self.stage is not Stage.READY:
-            raise BoardLost(f"gate board: {self._why_lost if self.stage is Stage.LOST else self.stage.value}")
+            raise BoardLost(f"gate board: {self._why_not_ready()}")
+
+    def _why_not_ready(self) -> str:
+        return self._why_lost if self.stage is Stage.LOST else self.stage.value
 
     def _void_all(self, why: str) -> None:
         for pending in self._pending.values():

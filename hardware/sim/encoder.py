@@ -11,6 +11,10 @@ _SPEED_TICKS = 50_000
 _STILL_TICKS = 1_000_000
 """A belt that is said to run and makes no pulse for so long has lost its encoder."""
 
+_GAP_PULSES, _GAP_TICKS, _SLOW_SHARE = 16, 25_000, 0.1
+"""So has one that ran, faster than this share of the most, and makes none while it would have made so many, and for at
+least so long: a belt does not stop as short as that, and a gate that stays open takes its fruit's neighbours."""
+
 
 class Encoder:
     """One count, from power-up to power-up. ahead: what it is ahead of the belt's true pulse."""
@@ -45,7 +49,7 @@ class Encoder:
         races = self._is_too_fast(count - self._speed_from[0], tick - self._speed_from[1])
         ran_back = count < self.furthest - self._settling and self._most_per_tick != float("inf")
         self.count = count
-        if jumped or races or ran_back or tick - self._moved > _STILL_TICKS:
+        if jumped or races or ran_back or tick - self._moved > self._longest_gap():
             self.fault, self.index = True, None
             self.furthest, self._moved, self._speed_from = count, tick, (count, tick)
         self.furthest = max(self.furthest, count)
@@ -55,6 +59,12 @@ class Encoder:
         """The index mark passed when the belt was at `pulse`: the count there."""
         self.index = pulse + self.ahead
         return self.index
+
+    def _longest_gap(self) -> float:
+        """Ticks without a pulse that the speed of just now allows."""
+        if self.speed < _SLOW_SHARE * self._most_per_tick:
+            return _STILL_TICKS
+        return max(_GAP_TICKS, _GAP_PULSES / self.speed)
 
     def _is_too_fast(self, pulses: int, ticks: int) -> bool:
         return pulses > self._most_per_tick * ticks + self._settling
