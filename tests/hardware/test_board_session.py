@@ -332,12 +332,12 @@ def test_an_honest_board_is_never_doubted_whatever_its_belt_does(talk):
     rng = random.Random(5)
     talk.connect()
     for _ in range(150):
-        wanted = rng.choice([0, 3, 300, 1152, 1152, 2200])
+        before, wanted = talk.pulses_per_s, rng.choice([0, 3, 300, 1152, 1152, 2200])
         talk.board.belt_running = wanted > 0
         while abs(talk.pulses_per_s - wanted) > 1e-6:  # no motor changes its speed at a stroke
             talk.pulses_per_s += max(-40, min(40, wanted - talk.pulses_per_s))
             talk.run_ms(9, step_ms=rng.choice([1, 4, 9]))
-        if wanted == 0:
+        if wanted == 0 and before > 3:
             talk.pulse -= rng.randrange(9)
         talk.run_ms(rng.choice([5, 40, 300]), step_ms=rng.choice([1, 4, 9]))
     assert talk.session.stage is Stage.READY
