@@ -25,8 +25,8 @@ from hardware.chain_phase import ChainPhase
 READ_S = 0.01
 """How long one read waits: at most so late is a heartbeat or a repetition."""
 
-WRITE_S = 0.5
-"""A port that does not take a packet for so long is lost."""
+WRITE_S = 0.15
+"""A port that does not take a packet for so long is lost: the line waits meanwhile, and its pictures pile up."""
 
 READY_S = 4.5
 """Longer than the session's own tries: whoever connects hears the session's reason."""

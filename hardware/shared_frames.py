@@ -123,6 +123,9 @@ class FrameReceiver:
             connection.close()
             raise DeviceError(f"camera: no answer: {problem}") from problem
         try:
+            if not head:
+                connection.close()
+                raise DeviceError("camera: it closes its connection at once: it cannot be opened at present")
             if len(head) != _SHAPE.size or len(descriptors) != 1:
                 connection.close()
                 raise DeviceError("camera: it does not answer as a camera; is another program at its socket?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def told(found: Sequence[Findings], seed: int, out: Path) -> bool:
 
 def replayed(name: str, file: Path) -> None:
     """Run one input as a hunt does, and let what it raises through, errors of the house too."""
+    warnings.simplefilter("error")
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         TARGETS[name].begin(Path(folder)).read(file.read_bytes())
 

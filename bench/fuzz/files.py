@@ -31,6 +31,7 @@ from grader.storage.recordings.pictures import MAIN, decoded, encoded, is_plain
 from grader.storage.recordings.pixel_codec import PixelCodec
 from grader.storage.recordings.slots import Slot
 from grader.storage.resume import where_to_go_on
+from grader.units import Pulse
 
 _VARIETY = "Fuji"
 _REMEMBERED = "scale"
@@ -60,8 +61,11 @@ def _all_of(*reads: Callable[[], object]) -> None:
             read()
         except GraderError as error:
             failed = error
-    if failed is not None:
-        raise failed
+    try:
+        if failed is not None:
+            raise failed
+    finally:
+        failed = None  # no circle: what its frames hold, connections to a journal among it, is to go at once
 
 
 # Settings
@@ -156,13 +160,13 @@ def _gone_through(path: Path) -> None:
 
 def png_picture(folder: Path) -> Trial:
     """Through the calls of a replay, as the picture of a camera and as its extra band."""
-    files = encoded(seeds.picture(0), seeds.PLACE.bands)
+    files = encoded(seeds.picture(Pulse(0)), seeds.PLACE.bands)
     return Trial([files[MAIN].tobytes(), files["nir"].tobytes()], _read_picture)
 
 
 def jpeg_picture(folder: Path) -> Trial:
     """As `png_picture`."""
-    pixels = seeds.picture(0)[..., :3]
+    pixels = seeds.picture(Pulse(0))[..., :3]
     written = (
         cv2.imencode(".jpg", pixels, [])[1],
         cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1],
@@ -173,7 +177,7 @@ def jpeg_picture(folder: Path) -> Trial:
 
 
 _SLOT = Slot()
-_NIR = encoded(seeds.picture(0), seeds.PLACE.bands)["nir"]
+_NIR = encoded(seeds.picture(Pulse(0)), seeds.PLACE.bands)["nir"]
 
 
 def _read_picture(data: bytes) -> None:
@@ -187,7 +191,7 @@ def _read_picture(data: bytes) -> None:
 
 def pixel_codec(folder: Path) -> Trial:
     """Compressed pixels into the room that their picture has."""
-    codec, pixels = PixelCodec(), seeds.picture(0)
+    codec, pixels = PixelCodec(), seeds.picture(Pulse(0))
     out = np.empty_like(pixels)
 
     def read(data: bytes) -> None:

@@ -1,7 +1,7 @@
 """The lots of a station between its runs: read from the journal, with the sheets that they are graded by.
 
-The journal keeps every sheet that a lot was opened with, so that a lot goes on by the sheet that it began with, whatever
-has become of the file since.
+The journal keeps every sheet that a lot was opened with: a lot goes on by the sheet that it began with, whatever has
+become of the file since.
 """
 
 from __future__ import annotations

@@ -94,6 +94,14 @@ def running_stations(runs: Path) -> list[Path]:
     return sorted(socket.parent for socket in runs.glob(f"*/{SOCKET}") if is_alive(socket))
 
 
+def _answer_in(said: bytes, folder: Path) -> Answer:
+    try:
+        answer: Answer = msgspec.json.decode(said, type=Answer)
+    except NO_MESSAGE as problem:
+        raise DeviceError(f"{folder}: what answered is no station: {problem}") from problem
+    return answer
+
+
 def give_order(folder: Path, order: Order) -> Answer:
     """Have the station of a folder carry an order out. Raises DeviceError when there is none, or it does not answer."""
     path = folder / SOCKET
@@ -106,8 +114,7 @@ def give_order(folder: Path, order: Order) -> Answer:
         while not talk.closed and (left_s := deadline - time.monotonic()) > 0:
             select.select([talk], [], [], left_s)
             for said in talk.receive():
-                answer: Answer = msgspec.json.decode(said, type=Answer)
-                return answer
+                return _answer_in(said, folder)
     finally:
         talk.close()
     raise DeviceError(f"{folder}: the station did not answer; look at what it shows")

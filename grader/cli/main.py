@@ -179,6 +179,8 @@ def run(
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent{share}, "
+        f"{verdict.by_default} ran to the default outlet because their gate did not open, "
+        f"{verdict.undecided} passed without a decision, {len(verdict.misses)} are elsewhere, "
         f"{verdict.never_landed} in the journal landed nowhere",
         soft_wrap=True,
     )
@@ -376,7 +378,6 @@ def bench(
     import msgspec
 
     from bench.holding.rate import measure as largest_rate
-
     from bench.suite import left_out, measured
 
     if json is not None:

@@ -11,7 +11,7 @@ from grader.domain.faults import Fault
 from grader.errors import BadSettings
 from grader.storage.toml_lines import document_of, line_of, lines_by_path
 
-MOST_BYTES = 100_000
+MOST_BYTES = 150_000
 """Of a settings file; a sheet is a few kilobytes."""
 
 

@@ -28,6 +28,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     not_seen: float = 0.3
     frames_lost: float = 0.02
     late: float = 0.01
+    refused: float = 0.01
     damaged_per_s: float = 1.0
     least_light: float = 0.6
     goes: float = 0.5
@@ -78,9 +79,10 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
     frames, lost = now.frames - then.frames, now.frames_lost - then.frames_lost
     if frames >= limits.least and above(lost / frames, limits.frames_lost, FindingKind.FRAMES_LOST):
         yield Finding(kind=FindingKind.FRAMES_LOST, share=lost / frames)
-    fruit, late = _fruit(now) - _fruit(then), now.late - then.late
-    if fruit >= limits.least and above(late / fruit, limits.late, FindingKind.LATE):
-        yield Finding(kind=FindingKind.LATE, share=late / fruit)
+    fruit = _fruit(now) - _fruit(then)
+    for kind, befell in ((FindingKind.LATE, now.late - then.late), (FindingKind.REFUSED, now.refused - then.refused)):
+        if fruit >= limits.least and above(befell / fruit, getattr(limits, kind.value), kind):
+            yield Finding(kind=kind, share=befell / fruit)
     seconds = max((now.t_ns - then.t_ns) / 1e9, 1e-9)
     damaged_per_s = (now.packets_damaged - then.packets_damaged) / seconds
     if above(damaged_per_s, limits.damaged_per_s, FindingKind.BOARD_LINK):

@@ -68,6 +68,7 @@ class FindingKind(StrEnum):
     BELT_JOGGED = "belt_jogged"
     BELT_STOPPED = "belt_stopped"
     LATE = "late"  # gate commands that came too late
+    REFUSED = "refused"  # gate commands that the board did not take
     BOARD_LINK = "board_link"  # bytes are damaged on the way
     OUTLET_FULL = "outlet_full"  # outlet
     NOT_SEEN = "not_seen"  # lane
@@ -122,7 +123,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
     light: of the belt in the latest pictures, as a share of the brightest that it was; None before there were enough.
     camera_trouble, sensor_trouble: what is wrong with them, empty while they are well. lots_waiting: lots that wait for
-    a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what is not as it should be (`grader.domain.health`).
+    a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what is not as it should be
+    (`grader.domain.health`).
     """
 
     t_ns: HostNs

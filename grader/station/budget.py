@@ -10,12 +10,17 @@ from grader.units import NS_PER_S, HostNs
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """most: tries within within_s; after that it is given up. first_delay_s: before the second try, doubled for each
-    one more. The first try is made at once."""
+    """most: tries within within_s; after that it is given up. None: it is tried for as long as it takes. first_delay_s:
+    before the second try, doubled for each one more up to most_delay_s. The first try is made at once."""
 
-    most: int = 5
+    most: int | None = 5
     within_s: float = 60.0
     first_delay_s: float = 0.5
+    most_delay_s: float = 10.0
+
+
+FOR_EVER = BudgetSettings(most=None)
+"""For what a station can do without: nobody has to come and reset it."""
 
 
 class RestartBudget:
@@ -25,20 +30,25 @@ class RestartBudget:
         self._settings = settings
         self._tried: deque[HostNs] = deque()
         self._in_a_row = 0
+        self._is_spent = False
 
-    def is_spent(self, now: HostNs) -> bool:
-        """Whether there were so many tries of late that no more are made."""
-        self._forget(now)
-        return len(self._tried) >= self._settings.most
+    @property
+    def is_spent(self) -> bool:
+        """Whether one more was wanted than may be made: no more are, however long nobody comes."""
+        return self._is_spent
 
     def may_try(self, now: HostNs) -> bool:
-        """Whether the next try is due."""
-        if self.is_spent(now):
+        """Whether the next try is due. One too many of late: then none is, ever, before `renew`."""
+        while self._tried and now - self._tried[0] >= self._settings.within_s * NS_PER_S:
+            self._tried.popleft()
+        most = self._settings.most
+        self._is_spent = self._is_spent or (most is not None and len(self._tried) >= most)
+        if self._is_spent:
             return False
         if not self._tried or not self._in_a_row:
             return True
-        delay_s = self._settings.first_delay_s * 2 ** (self._in_a_row - 1)
-        return bool(now - self._tried[-1] >= delay_s * NS_PER_S)
+        delay_s = self._settings.first_delay_s * 2 ** min(self._in_a_row - 1, 20)
+        return bool(now - self._tried[-1] >= min(delay_s, self._settings.most_delay_s) * NS_PER_S)
 
     def tried(self, now: HostNs) -> None:
         """A try is made now."""
@@ -52,8 +62,4 @@ class RestartBudget:
     def renew(self) -> None:
         """A person has looked after it."""
         self._tried.clear()
-        self._in_a_row = 0
-
-    def _forget(self, now: HostNs) -> None:
-        while self._tried and now - self._tried[0] >= self._settings.within_s * NS_PER_S:
-            self._tried.popleft()
+        self._in_a_row, self._is_spent = 0, False

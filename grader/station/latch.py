@@ -12,8 +12,8 @@ class Latch:
     """Every change is one of the arrows; what is asked for out of turn changes nothing.
 
     STARTING -> RUNNING -> DRAINING -> STOPPED
-                   |          |
-                   +-> FAULTED+-> by a reset, to where it was; by a stop it stays what it is
+         |         |          |
+         +---------+----------+-> FAULTED -> by a reset, to where it was; by a stop it stays what it is
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,9 @@ class Latch:
             if self._state is State.STOPPED or (self._state is State.FAULTED and (can_reset or not self._can_reset)):
                 return False
             if self._state is not State.FAULTED:
-                self._before, self._since = (self._state, self._reason), now
+                self._since = now
+            if self._state in (State.RUNNING, State.DRAINING):
+                self._before = self._state, self._reason
             self._state, self._reason, self._kind, self._can_reset = State.FAULTED, reason, kind, can_reset
             return True
 

@@ -75,8 +75,8 @@ class Lots:
 
     known: every lot by its name. stretches: in the order of the belt; a lot that was taken up again has several.
     first_cup (n_stretches, lanes) int64: NOT_BEGUN where it has not. gap_from: for each stretch (lanes,), the cup from
-    which empty ones count for its gap. empty_from (lanes,): the first cup after the latest fruit, or after what nobody
-    watched.
+    which empty ones count for its gap. empty_from (lanes,), while a lot waits for one: the first cup after the latest
+    fruit, or after what nobody watched.
     """
 
     known: dict[str, Lot]
@@ -335,8 +335,6 @@ def deal(
                 lots.first_cup[begun, at_lane] = at_cup
                 events.append(_began(lots, begun, at_lane, at_cup, track))
             lots.empty_from[at_lane] = max(lots.empty_from[at_lane], at_cup + 1)
-    else:
-        np.maximum.at(lots.empty_from, lane, cup + 1)
     stretch = _stretch_of(lots.first_cup, lane, cup)
     if stretch.min() == stretch.max():  # as nearly always
         return [(lots.stretches[stretch[0]], np.arange(len(stretch)))], events
@@ -364,10 +362,8 @@ def _begun_by(lots: Lots, lane: int, cup: int, gap_cups: int) -> int | None:
     if not is_due(first):
         return None
     # A lot closed at the gap at which another begins: nothing is between them.
-    follows = first + 1
-    return (
-        follows if lots.stretches[first].sheet is None and follows < len(lots.stretches) and is_due(follows) else first
-    )
+    is_end = lots.stretches[first].sheet is None
+    return first + (is_end and first + 1 < len(lots.stretches) and is_due(first + 1))
 
 
 def _next_cup(track: TrackState) -> Cups:

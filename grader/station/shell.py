@@ -160,9 +160,10 @@ class Station:
         can_reset: False when only a new start helps.
         """
         if self._latch.fault(reason, kind, now=self._clock.now(), can_reset=can_reset):
-            self._note(EventKind.FAULT, reason)
             self._dispatcher.shut(reason)
-        self._board.close_all()
+            self._board.close_all()
+            with contextlib.suppress(GraderError):  # the journal is far behind: that is the fault, or will be the next
+                self._note(EventKind.FAULT, reason)
 
     def _ordered(self, work: Callable[[], _Answer]) -> _Answer:
         """Let the line thread do it, between two steps."""
@@ -193,7 +194,8 @@ class Station:
                 raise GraderError("the emergency stop is still pressed: release it, then reset")
         except BoardLost as problem:
             raise GraderError(f"still not well: {problem}") from problem
-        self._camera.renew()
+        if not self._camera.renew():
+            raise GraderError(f"still not well: {self._camera.trouble}")
         self._sensors.renew()
         self._note(EventKind.RESET, f"reset by a person: {self._latch.reason}")
         self._dispatcher.shut("")
@@ -346,10 +348,9 @@ class Station:
         """The station at this moment. Called by one watcher, a few times a second."""
         now = self._raw_snapshot()
         found, changes = self._watch.look(now)
-        for event in changes:
-            if self._line_done.is_set():
-                break
-            self._take_events([event])
+        if changes and not self._line_done.is_set():
+            with contextlib.suppress(GraderError):  # the line meets the full queue too, and faults
+                self._take_events(changes)
         return found
 
     def _raw_snapshot(self) -> Snapshot:

@@ -32,8 +32,9 @@ class LotSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Counts, rates, latencies, versions and hashes of one run or replay.
 
-    lots: their names; by_lot: what each of them came to. packout: fruit by grade, then by size. outlets: fruit by the outlet decided for them, as text;
-    "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose gate did not open, by why.
+    lots: their names; by_lot: what each of them came to. packout: fruit by grade, then by size. outlets: fruit by the
+    outlet decided for them, as text; "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose
+    gate did not open, by why.
     unknown: fruit of whose gate nothing was heard, because the station was stopped too early.
     duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`.
     versions and hashes: as in `RunInfo`. seed: of the simulated line, None elsewhere.

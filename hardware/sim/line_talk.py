@@ -1,6 +1,7 @@
 """What a station and the simulated line say to each other, beside what goes over the board's port.
 
 Each device is a connection of its own to the line's socket, opened with `Open`: the control, the camera, the sensors.
+A fourth, the mischief, is no device of a station: whoever lets things go wrong is heard there, whatever that does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SOCKET = "line.sock"
 PORT = "board.port"
 """In the line's folder too: a link to the pseudo-terminal that the board's port has at present."""
 
-Device = Literal["control", "camera", "sensors"]
+Device = Literal["control", "camera", "sensors", "mischief"]
 
 
 class Open(msgspec.Struct, frozen=True, tag=True):
@@ -42,19 +43,28 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """End the process now."""
 
 
-class Break(msgspec.Struct, frozen=True, tag=True):
-    """Let this go wrong; its `at_s` counts from now."""
-
-    fault: Fault
-
-
 class ChangeSpeed(msgspec.Struct, frozen=True, tag=True):
     """Run the belt at so many cups a second."""
 
     cups_per_second: float
 
 
-Order = StartBelt | StopFeeding | Stop | Break | ChangeSpeed
+Order = StartBelt | StopFeeding | Stop | ChangeSpeed
+
+# Orders, over the mischief
+
+
+class Break(msgspec.Struct, frozen=True, tag=True):
+    """Let this go wrong; its `at_s` counts from now."""
+
+    fault: Fault
+
+
+class Mend(msgspec.Struct, frozen=True, tag=True):
+    """Whatever goes wrong at present is over now."""
+
+
+Wrong = Break | Mend
 
 # News, over the control
 
@@ -91,17 +101,20 @@ class Report(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     serial_overruns: int
 
 
-class Broken(msgspec.Struct, frozen=True, tag=True):
-    """A fault has begun, or is over."""
-
-    fault: Fault
-    is_over: bool
-
-
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The simulator itself broke."""
 
     why: str
 
 
-News = Progress | Ready | Report | Broken | Failed
+News = Progress | Ready | Report | Failed
+
+# News, over the mischief
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """A fault has begun, or is over. pulse: where the belt truly was."""
+
+    fault: Fault
+    is_over: bool
+    pulse: int

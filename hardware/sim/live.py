@@ -4,7 +4,8 @@ station                            the simulated line (`hardware.sim.plant`), a 
 SerialGateBoard ── board.port ──── pseudo-terminal ─ SimulatedBoard ─ gates ─ Referee ─ referee.jsonl
 TriggeredCamera ── line.sock ───── prepared pictures, in shared memory
 SensorLink ─────── line.sock ───── scales and spectrometers
-LiveLine ───────── line.sock ───── orders in; progress, faults, report out
+LiveLine ───────── line.sock ───── orders in; progress, report out
+Saboteur ───────── line.sock ───── faults in; when they began and ended out
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import atexit
 import multiprocessing
 import select
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -43,7 +45,7 @@ class LiveLine:
     """The station's hold on a running line. Every call is bounded in time; orders may be given twice.
 
     port: the board's serial port. ready: what the line is, once it is ready. report: what became of its fruit, after
-    `stop_feeding`. faults: what has begun (False) and what is over (True), in the order of time, until taken.
+    `stop_feeding`.
     """
 
     def __init__(self, folder: Path, process: multiprocessing.process.BaseProcess | None = None) -> None:
@@ -52,22 +54,21 @@ class LiveLine:
         self.prepared = 0.0  # share of the pictures, 0..1
         self.ready: talk.Ready | None = None
         self.report: talk.Report | None = None
-        self.faults: list[tuple[Fault, bool]] = []
         self._process = process
         self._failed = ""
         self._stopped = False
         self._referee = RefereeReader(folder)
-        self._control = self._open("control")
+        self._control = MessageLink(_opened(folder, "control"))
         self._owns_folder = False
         atexit.register(self.stop)
 
     def open_camera(self) -> FrameReceiver:
         """Its pictures, from now on. Raises DeviceError."""
-        return FrameReceiver(self._connected("camera"))
+        return FrameReceiver(_opened(self.folder, "camera"))
 
     def open_sensors(self, pulse_of: Callable[[int], int] = int) -> SensorLink:
         """What its sensors say, from now on. Raises DeviceError."""
-        return SensorLink(self._open("sensors"), pulse_of)
+        return SensorLink(MessageLink(_opened(self.folder, "sensors")), pulse_of)
 
     def wait_ready(self, timeout_s: float, progress: Callable[[float], None] = lambda done: None) -> talk.Ready:
         """Until the devices can be opened; progress is told the share of the preparation that is done.
@@ -96,19 +97,10 @@ class LiveLine:
         """Run the belt so fast from now on."""
         self._order(talk.ChangeSpeed(cups_per_second))
 
-    def let_fail(self, fault: Fault) -> None:
-        """Let something go wrong, `at_s` from now."""
-        self._order(talk.Break(fault))
-
     def wait_report(self, timeout_s: float) -> talk.Report | None:
         """The final report, after `stop_feeding`; None when fruit is still on the belt."""
         self._wait(lambda: self.report is not None, timeout_s)
         return self.report
-
-    def wait_fault(self, timeout_s: float) -> tuple[Fault, bool] | None:
-        """The next fault that began, or is over; None when none does in time."""
-        self._wait(lambda: bool(self.faults), timeout_s)
-        return self.faults.pop(0) if self.faults else None
 
     def landings(self) -> list[Landing]:
         """Fruit that left the belt since the last call. Never blocks."""
@@ -165,17 +157,6 @@ class LiveLine:
         if not process.is_alive():
             process.close()
 
-    def _connected(self, device: talk.Device) -> Any:
-        end = connect(self.folder / talk.SOCKET)
-        link = MessageLink(end)
-        link.send(msgspec.msgpack.encode(talk.Open(device)))
-        end = link.handed_on()
-        end.settimeout(2.0)
-        return end
-
-    def _open(self, device: talk.Device) -> MessageLink:
-        return MessageLink(self._connected(device))
-
     def _order(self, order: talk.Order) -> None:
         if self.ready is None:
             raise DeviceError("simulated line: not ready yet: wait_ready comes first")
@@ -204,10 +185,46 @@ class LiveLine:
                     self.ready = ready
                 case talk.Report() as report:
                     self.report = report
-                case talk.Broken(fault, is_over):
-                    self.faults.append((fault, is_over))
                 case talk.Failed(why):
                     self._failed = why
+
+
+class Saboteur:
+    """Lets things go wrong on a running line, whoever runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises DeviceError when no line is there."""
+        self._link = MessageLink(_opened(folder, "mischief"))
+        self._news: list[talk.Broken] = []
+
+    def let_fail(self, fault: Fault) -> None:
+        """`at_s` from now."""
+        self._link.send(msgspec.msgpack.encode(talk.Break(fault)))
+
+    def mend(self) -> None:
+        """Whatever goes wrong at present is over now."""
+        self._link.send(msgspec.msgpack.encode(talk.Mend()))
+
+    def wait(self, timeout_s: float) -> talk.Broken | None:
+        """The next fault that has begun, or is over; None when none does in time, or the line has ended."""
+        deadline = time.monotonic() + timeout_s
+        while not self._news and not self._link.closed and (left_s := deadline - time.monotonic()) > 0:
+            select.select([self._link.fileno()], [], [], left_s)
+            self._news += [msgspec.msgpack.decode(data, type=talk.Broken) for data in self._link.receive()]
+        return self._news.pop(0) if self._news else None
+
+    def close(self) -> None:
+        """Idempotent. What goes wrong goes on doing so."""
+        self._link.close()
+
+
+def _opened(folder: Path, device: talk.Device) -> socket.socket:
+    """A connection to one of the line's devices. Raises DeviceError."""
+    link = MessageLink(connect(folder / talk.SOCKET))
+    link.send(msgspec.msgpack.encode(talk.Open(device)))
+    end = link.handed_on()
+    end.settimeout(2.0)
+    return end
 
 
 def is_running(folder: Path) -> bool:

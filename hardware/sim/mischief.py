@@ -51,6 +51,10 @@ class Mischief:
         self._listed.append(msgspec.structs.replace(fault, at_s=so_far_s + fault.at_s))
         self._listed.sort(key=lambda each: each.at_s)
 
+    def mend(self, now: HostNs) -> None:
+        """Whatever goes on is over by the next turn."""
+        self._going_on = [(now, fault) for _, fault in self._going_on]
+
     def turn(self, now: HostNs) -> list[tuple[Fault, bool]]:
         """What has begun since the last call (False), and what is over (True)."""
         news: list[tuple[Fault, bool]] = []

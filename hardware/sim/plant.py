@@ -1,6 +1,6 @@
 """The simulated line as a process of its own: belt, camera, sensors, gate board, gates and referee.
 
-    folder/line.sock      control, camera and sensors: a connection each (`hardware.sim.line_talk`)
+    folder/line.sock      control, camera, sensors and mischief: a connection each (`hardware.sim.line_talk`)
     folder/board.port     the board's serial port, a pseudo-terminal
     folder/referee.jsonl  where every fruit really went
     folder/line.log       what broke the line, if something did
@@ -20,7 +20,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -54,6 +54,8 @@ LOG = "line.log"
 
 COMING_S = 10.0
 """Whoever starts a line connects to it within this."""
+
+_Order = TypeVar("_Order")
 
 Prepare = Callable[[Any, Callable[[float], None]], PreparedLine]
 """Settings and a callback for the share done to a line that is ready to run. A function of a module: it is spawned."""
@@ -110,11 +112,14 @@ class _Doors:
         forget(self._path)
 
 
-class _Control:
-    """Whoever gives the orders: a station, or nobody at present."""
+class _Orders(Generic[_Order]):
+    """From whoever gives them at present: over the control a station, over the mischief whoever lets things go wrong;
+    or nobody."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._link = clock, None  # type: tuple[Clock, MessageLink | None]
+    def __init__(self, clock: Clock, kinds: Any) -> None:
+        """kinds: what an order is."""
+        self._clock, self._kinds = clock, kinds
+        self._link: MessageLink | None = None
         self._orders: list[bytes] = []
         self.alone_since = clock.now()
 
@@ -131,8 +136,8 @@ class _Control:
             self._link = None
             self.alone_since = self._clock.now()
 
-    def orders(self) -> list[talk.Order]:
-        """Since the last call. One that is none ends the talk: it is no station of ours."""
+    def take(self) -> list[_Order]:
+        """Since the last call. One that is none ends the talk: it is nobody of ours."""
         if self._link is None:
             return []
         said = self._orders + self._link.receive()
@@ -140,12 +145,12 @@ class _Control:
         if self._link.closed:
             self.hang_up()
         try:
-            return [msgspec.msgpack.decode(data, type=talk.Order) for data in said]
+            return [msgspec.msgpack.decode(data, type=self._kinds) for data in said]
         except NO_MESSAGE:
             self.hang_up()
             return []
 
-    def tell(self, news: talk.News) -> bool:
+    def tell(self, news: talk.News | talk.Broken) -> bool:
         return self._link is not None and self._link.send(msgspec.msgpack.encode(news))
 
     def alone_s(self) -> float:
@@ -162,11 +167,12 @@ class Plant:
         settings: PlantSettings,
         folder: Path,
         doors: _Doors,
-        control: _Control,
+        control: _Orders[talk.Order],
         clock: Clock,
     ) -> None:
         self._source, self._settings, self._clock = line.source, settings, clock
         self._doors, self._control = doors, control
+        self._wrongs: _Orders[talk.Wrong] = _Orders(clock, talk.Wrong)
         installation = settings.installation
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
@@ -208,6 +214,7 @@ class Plant:
             self._sensors.hang_up()
             self._port.close()
             self._log.close()
+            self._wrongs.hang_up()
 
     def _ready(self) -> talk.Ready:
         return talk.Ready(self._settings.installation, self._settings.asked, self._drive.started is not None)
@@ -220,6 +227,8 @@ class Plant:
                 self._control.serve(link, said)
                 self._control.tell(self._ready())
                 self._reported = False
+            elif device == "mischief":
+                self._wrongs.serve(link, said)
             elif device == "sensors":
                 self._sensors.serve(link, self._clock.now())
             else:
@@ -234,7 +243,13 @@ class Plant:
 
     def _obey(self) -> bool:
         now = self._clock.now()
-        for order in self._control.orders():
+        for wrong in self._wrongs.take():
+            match wrong:
+                case talk.Break(fault):
+                    self._mischief.add(fault, now)
+                case talk.Mend():
+                    self._mischief.mend(now)
+        for order in self._control.take():
             match order:
                 case talk.StartBelt() if self._drive.started is None and not self._is_over:
                     self._drive.run(now)
@@ -244,8 +259,6 @@ class Plant:
                     self._drive.rated_pulses_per_s = cups_per_second * self._line.pulses_per_cup
                     if self._drive.running:
                         self._drive.run(now)
-                case talk.Break(fault):
-                    self._mischief.add(fault, now)
                 case talk.Stop():
                     return False
         return True
@@ -259,7 +272,7 @@ class Plant:
     def _turn(self) -> None:
         now = self._clock.now()
         for fault, is_over in self._mischief.turn(now):
-            self._control.tell(talk.Broken(fault, is_over))
+            self._wrongs.tell(talk.Broken(fault, is_over, self._drive.pulse(now)))
         first, self._belt = self._belt, self._drive.pulse(now)
         tick = BoardTick((now - self._started) // 1000)
         self._board.belt_running = self._drive.running
@@ -326,7 +339,8 @@ class Plant:
         sleep_s = min(LONGEST_SLEEP_S, self._drive.seconds_to(next_exposure, now))
         port = [self._port.fileno()] if self._port.plugged_in else []
         waits = [] if self._port.flush() else port
-        select.select([*port, *self._doors.filenos(), *self._control.filenos()], waits, [], sleep_s)
+        said = [*self._doors.filenos(), *self._control.filenos(), *self._wrongs.filenos()]
+        select.select([*port, *said], waits, [], sleep_s)
 
     def _is_fruit(self, lane: int, cup: int) -> bool:
         return (self._last_cup is None or cup <= self._last_cup) and bool(self._source.occupied(lane, cup))
@@ -349,7 +363,7 @@ def run_plant(settings: Any, prepare: Prepare, plant: PlantSettings, folder: Pat
     """The process: prepare the pictures, then run the line until a station says stop."""
     _go_alone(folder)
     clock = SystemClock()
-    doors, control = _Doors(folder / talk.SOCKET), _Control(clock)
+    doors, control = _Doors(folder / talk.SOCKET), _Orders[talk.Order](clock, talk.Order)
 
     def progress(done: float) -> None:
         for device, link, said in doors.opened():
@@ -359,7 +373,7 @@ def run_plant(settings: Any, prepare: Prepare, plant: PlantSettings, folder: Pat
                 link.close()
         control.tell(talk.Progress(min(1.0, done)))
         # Before it is ready there is no order but Stop, and nobody to prepare for when whoever asked is gone.
-        if control.orders() or control.alone_s() > min(plant.alone_s, COMING_S):
+        if control.take() or control.alone_s() > min(plant.alone_s, COMING_S):
             raise SystemExit
 
     try:

@@ -9,11 +9,11 @@ import pytest
 
 from bench.fuzz import hunt as hunting
 from bench.fuzz.__main__ import told
-from bench.fuzz.hunt import Findings, Target, Trial, hunt
+from bench.fuzz.hunt import Failure, Findings, Target, Trial, hunt
 from bench.fuzz.mutation import MOST_BYTES, Draws, Parts, spoilt_bytes
 from bench.fuzz.targets import TARGETS
 from bench.fuzz.workers import hunted
-from grader.errors import BadFile, JournalError
+from grader.errors import BadFile, GraderError, JournalError
 
 SEEDS = [b"DQR"]  # each letter one bit from those of FUZ
 
@@ -89,7 +89,7 @@ def test_the_same_seed_makes_the_same_inputs(tmp_path: Path) -> None:
 
 
 def test_only_the_promised_error_may_be_raised(tmp_path: Path) -> None:
-    def failures(may_raise: type) -> dict:
+    def failures(may_raise: type[GraderError]) -> dict[str, Failure]:
         return hunt(
             Target("refuses", refuses_everything, spoilt_bytes, may_raise), tmp_path, seed=1, seconds=0.05
         ).failures

@@ -22,7 +22,7 @@ from hardware.local_socket import connect, listen
 from hardware.sim.bare_line import BareLine, prepare_bare_line
 from hardware.sim.faults import Fault, FaultKind
 from hardware.sim.line_talk import SOCKET
-from hardware.sim.live import LiveLine, is_running, start_live_line
+from hardware.sim.live import LiveLine, Saboteur, is_running, start_live_line
 from hardware.triggered_camera import TriggeredCamera
 
 SETTINGS = BareLine(lanes=2, cups_per_second=15.0, fruit_every=2, outlets=2)
@@ -231,23 +231,25 @@ if __name__ == "__main__":
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_camera_that_is_gone_can_be_opened_again_when_it_is_back():
-    with started() as live:
+def test_a_camera_that_is_gone_can_be_opened_again_when_it_is_back(tmp_path):
+    with started(folder=tmp_path) as live:
         live.wait_ready(30)
         live.start_belt()
         board, pictures = board_of(live), live.open_camera()
         assert pictures.take(5.0) is not None
-        live.let_fail(Fault(kind=FaultKind.CAMERA_GONE, at_s=0.0, for_s=0.3))
-        assert live.wait_fault(5)[1] is False
+        saboteur = Saboteur(tmp_path)
+        saboteur.let_fail(Fault(kind=FaultKind.CAMERA_GONE, at_s=0.0, for_s=60.0))
+        assert not saboteur.wait(5).is_over
         while pictures.take(0.1) is not None:
             pass
         assert pictures.closed
         with pytest.raises(DeviceError):
             live.open_camera()
-        assert live.wait_fault(5)[1] is True
+        saboteur.mend()
+        assert saboteur.wait(5).is_over
         again = live.open_camera()
         assert again.take(5.0) is not None
-        for device in (pictures, again, board):
+        for device in (pictures, again, board, saboteur):
             device.close()
 
 
