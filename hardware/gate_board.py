@@ -210,7 +210,10 @@ class SerialGateBoard:
     def _read(self, port: serial.Serial) -> None:
         while True:
             try:
-                data = port.read(max(1, port.in_waiting))
+                data = port.read(1)
+                # All of it: a station that was held up must not take for silent a board whose words wait to be read.
+                while waiting := port.in_waiting:
+                    data += port.read(waiting)
                 problem = ""
             except (serial.SerialException, OSError, TypeError, ValueError) as error:
                 # pyserial's read meets a port that another thread closed with a TypeError or ValueError.

@@ -159,6 +159,8 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     before = list(read_runs(path).values())[-1].installation if resume is not None else None
     station_settings = _station_settings(asked)
     with ExitStack() as closing:
+        desk = OrderDesk(asked.out)
+        closing.callback(desk.close)
         line = closing.enter_context(_line(asked, station_settings))
         installation = line.wait_ready(READY_S, progress).installation
         chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
@@ -196,8 +198,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         first_lot = _first_lot(asked, resume, settings, journal)
         closing.enter_context(_no_collector())
         live.station.start(first_lot)
-        desk = OrderDesk(asked.out, live.carry_out)
-        closing.callback(desk.close)
+        closing.enter_context(desk.serving(live.carry_out))
         line.start_belt()
         yield live
 

@@ -10,7 +10,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -27,17 +28,33 @@ MOST_TALKS = 32
 
 
 class OrderDesk:
-    """Takes orders one after the other and gives each an answer. What is no order gets none: its talk is ended."""
+    """Takes orders one after the other and gives each an answer, also while the station starts and ends.
 
-    def __init__(self, folder: Path, carry_out: Callable[[Order], Answer]) -> None:
+    A station opens its desk before it touches anything else in its folder: whoever comes second is turned away there.
+    """
+
+    def __init__(self, folder: Path) -> None:
         """Raises DeviceError when another station takes orders there."""
-        self._path, self._carry_out = folder / SOCKET, carry_out
+        self._path, self._carry_out = folder / SOCKET, _not_now
+        if is_alive(self._path):
+            raise DeviceError(
+                f"{folder}: another station runs here: `grader order stop --out {folder}` ends it; or name another folder"
+            )
         self._socket = listen(self._path)
         self._socket.setblocking(False)
         self._talks: list[MessageLink] = []
         self._wake, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
         self._thread.start()
+
+    @contextmanager
+    def serving(self, carry_out: Callable[[Order], Answer]) -> Iterator[None]:
+        """Meanwhile the station carries orders out."""
+        self._carry_out = carry_out
+        try:
+            yield
+        finally:
+            self._carry_out = _not_now
 
     def close(self) -> None:
         """Idempotent."""
@@ -100,6 +117,10 @@ def _answer_in(said: bytes, folder: Path) -> Answer:
     except NO_MESSAGE as problem:
         raise DeviceError(f"{folder}: what answered is no station: {problem}") from problem
     return answer
+
+
+def _not_now(order: Order) -> Answer:
+    return Refused("the station is starting or ending: wait a moment")
 
 
 def give_order(folder: Path, order: Order) -> Answer:

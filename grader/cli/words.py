@@ -60,6 +60,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "finding_frames_lost": "{share} of pictures are lost",
         "finding_light": "Pictures are dark: {share} of the light is left. Lamp? Lens?",
         "finding_late": "{share} of fruit decided too late",
+        "finding_refused": "{share} of fruit: gate board refused",
+        "finding_refused": "{share} 的果实：分选板拒绝指令",
         "finding_board_link": "Gate board cable: {detail} bad messages",
         "finding_belt_stopped": "The belt stands still",
         "finding_belt_jogged": "The belt is jogged: gates stay closed",

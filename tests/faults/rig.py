@@ -126,6 +126,7 @@ class Floor:
         self.installation: Installation = msgspec.structs.replace(
             known, gates=msgspec.structs.replace(known.gates, outlets=OUTLETS)
         )
+        self._simulated = SimulatedLine(settings)
         self._line: LiveLine = start_live_line(
             KeptPictures(settings, pictures),
             prepare=prepare_kept,
@@ -145,7 +146,7 @@ class Floor:
 
     def happens(self, kind: FaultKind, **how: float) -> Broken:
         """Something goes wrong once; returns when it has."""
-        self._saboteur.let_fail(Fault(kind=kind, at_s=0.0, **how))
+        self._saboteur.let_fail(Fault(kind=kind, **{"at_s": 0.0, **how}))
         return self.news()
 
     @contextmanager
@@ -173,13 +174,20 @@ class Floor:
         """Of cups from this serial on."""
         return [record for record in read_fruit(self.journal) if record.cup >= since]
 
+    def without_a_row(self, cups: range) -> list[tuple[int, int]]:
+        """Fruit in these cups that the journal does not have: (lane, cup). The chain is four rounds of the line's
+        fruit: serials that are whole chains ahead of the belt's are of the same fruit."""
+        known = {(record.lane, record.cup) for record in self.fruit(cups.start)}
+        there = [(lane, cup) for cup in cups for lane in range(LANES) if self._simulated.occupied(lane, cup)]
+        return [fruit for fruit in there if fruit not in known]
+
     def next_cup(self) -> int:
         """A serial beyond every one that is written down."""
         return max((record.cup for record in read_fruit(self.journal)), default=-1) + 1
 
-    def outcomes(self, since: int = 0) -> list[GateOutcome]:
-        """For cups from this serial on."""
-        return [outcome for outcome in read_outcomes(self.journal) if outcome.cup >= since]
+    def outcomes(self, after: int = 0) -> list[GateOutcome]:
+        """But for the first `after` of them."""
+        return read_outcomes(self.journal)[after:]
 
     def events(self, *kinds: EventKind, after: int = 0) -> list[WrittenEvent]:
         """Those kinds, but for the first `after` of them."""
@@ -256,7 +264,7 @@ class StationProcess:
         """Gates open for fruit that are decided from now on."""
         cup = self.floor.next_cup()
         until(
-            lambda: [each for each in self.floor.outcomes(cup) if each.result is Result.FIRED],
+            lambda: [each for each in self.floor.outcomes() if each.result is Result.FIRED and each.cup >= cup],
             f"gates fire; {self.shown().reason}",
             within_s,
         )

@@ -17,11 +17,13 @@ CLOSED_S = 0.25
 """Gates are closed so long after the board has heard its station last: 200 ms of silence, and what it takes to close."""
 
 
-def commands_end_as_void(floor: Floor, cup: int, reason: str) -> None:
-    """For cups since `cup`: some were void for this reason, and each command has one ending."""
-    outcomes = floor.outcomes(cup)
-    void = [each for each in outcomes if each.result is Result.VOID]
+def pending_are_void(floor: Floor, known: int, reason: str) -> None:
+    """Of the outcomes after those known: some are void for this reason. And each command has one ending."""
+    void = until(
+        lambda: [each for each in floor.outcomes(known) if each.result is Result.VOID], "what was pending is void"
+    )
     assert [each for each in void if reason in each.reason], {each.reason for each in void}
+    outcomes = floor.outcomes()
     assert len({(each.lane, each.cup) for each in outcomes}) == len(outcomes)
 
 
@@ -29,7 +31,7 @@ def commands_end_as_void(floor: Floor, cup: int, reason: str) -> None:
 def test_a_board_that_is_not_heard_closes_its_gates_by_itself_and_fires_nothing_that_was_sent_before(
     station: StationProcess, floor: Floor, kind: FaultKind
 ) -> None:
-    cup = floor.next_cup()
+    known = len(floor.outcomes())
     with floor.broken(kind) as cut:
         reason = station.until_faulted()
         assert "no heartbeat" in reason or "board.port" in reason
@@ -41,7 +43,7 @@ def test_a_board_that_is_not_heard_closes_its_gates_by_itself_and_fires_nothing_
     mended = station.shown().pulse
     assert station.reset() == Done()
     station.until_sorting()
-    commands_end_as_void(floor, cup, "")
+    pending_are_void(floor, known, reason.removeprefix("gate board: "))
     still_open = [each for each in floor.closings_after(cut.pulse) if each < mended]
     assert still_open == [] or max(still_open) - cut.pulse < CLOSED_S * PULSES_PER_S
 
@@ -49,33 +51,31 @@ def test_a_board_that_is_not_heard_closes_its_gates_by_itself_and_fires_nothing_
 def test_a_board_that_starts_anew_by_itself_has_forgotten_its_commands_and_is_used_after_a_reset_only(
     station: StationProcess, floor: Floor
 ) -> None:
-    cup = floor.next_cup()
+    known = len(floor.outcomes())
     floor.happens(FaultKind.BOARD_RESTARTS)
     assert "the board restarted" in station.until_faulted()
-    commands_end_as_void(floor, cup, "restarted")
-    boot = max(floor.outcomes(), key=lambda each: each.cup)
+    pending_are_void(floor, known, "restarted")
     assert station.reset() == Done()
     station.until_not_found(FindingKind.NOT_PHASED)
     station.until_sorting()
-    assert boot
 
 
 def test_a_board_that_says_what_cannot_be_is_not_believed(station: StationProcess, floor: Floor) -> None:
-    cup = floor.next_cup()
+    known = len(floor.outcomes())
     with floor.broken(FaultKind.BOARD_LIES, pulses=400):
         assert "cannot be" in station.until_faulted()
-    commands_end_as_void(floor, cup, "cannot be")
+    pending_are_void(floor, known, "cannot be")
     assert station.reset() == Done()
     station.until_not_found(FindingKind.NOT_PHASED)
     station.until_sorting()
 
 
 def test_a_board_that_refuses_is_written_down_fruit_by_fruit_and_shown(station: StationProcess, floor: Floor) -> None:
-    before, cup = station.shown().refused, floor.next_cup()
+    before, known = station.shown().refused, len(floor.outcomes())
     with floor.broken(FaultKind.BOARD_REFUSES):
         until(lambda: station.shown().refused > before + 20, "refused commands are counted")
         station.until_found(FindingKind.REFUSED)
-    refused = [each for each in floor.outcomes(cup) if each.result is Result.REFUSED]
+    refused = [each for each in floor.outcomes(known) if each.result is Result.REFUSED]
     assert {each.reason for each in refused} == {"queue full"}
     station.until_sorting()
 
@@ -83,11 +83,11 @@ def test_a_board_that_refuses_is_written_down_fruit_by_fruit_and_shown(station: 
 def test_a_cable_that_damages_one_byte_in_a_hundred_costs_no_fruit_its_outlet_and_is_told(
     station: StationProcess, floor: Floor
 ) -> None:
-    cup = floor.next_cup()
+    known = len(floor.outcomes())
     with floor.broken(FaultKind.SERIAL_NOISE, share=0.01):
         station.until_found(FindingKind.BOARD_LINK)
-        until(lambda: len(floor.outcomes(cup)) > 60, "gates that fired by that cable")
+        until(lambda: len(floor.outcomes(known)) > 60, "gates that fired by that cable")
         assert station.shown().state is State.RUNNING
     station.until_sorting()
-    fired = [each for each in floor.outcomes(cup) if each.result is Result.FIRED]
-    assert len(fired) > 0.97 * len(floor.outcomes(cup))
+    fired = [each for each in floor.outcomes(known) if each.result is Result.FIRED]
+    assert len(fired) > 0.97 * len(floor.outcomes(known))

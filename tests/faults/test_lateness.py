@@ -18,7 +18,7 @@ HELD_S = 0.6
 def test_a_decision_that_is_later_than_its_lead_is_never_sent_and_its_fruit_goes_to_the_default_outlet(
     station: StationProcess, floor: Floor
 ) -> None:
-    late, cup, by_default = station.shown().late, floor.next_cup(), floor.verdict().by_default
+    late, known, by_default = station.shown().late, len(floor.outcomes()), floor.verdict().by_default
     os.kill(station.process.pid, signal.SIGSTOP)
     time.sleep(HELD_S)  # this is the fault
     os.kill(station.process.pid, signal.SIGCONT)
@@ -26,7 +26,7 @@ def test_a_decision_that_is_later_than_its_lead_is_never_sent_and_its_fruit_goes
     station.until_found(FindingKind.LATE)
     assert station.shown().state is State.RUNNING
     station.until_sorting()
-    outcomes = [each for each in floor.outcomes(cup) if each.result is Result.LATE]
+    outcomes = [each for each in floor.outcomes(known) if each.result is Result.LATE]
     assert outcomes
     assert {each.fired_pulse for each in outcomes} == {None}
     until(lambda: floor.verdict().by_default >= by_default + len(outcomes), "they have run off the belt's end")

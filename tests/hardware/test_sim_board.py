@@ -262,6 +262,24 @@ def test_a_belt_that_runs_without_a_pulse_has_lost_its_encoder_and_one_that_stan
     assert talk.session.status().encoder_fault
 
 
+@pytest.mark.parametrize("pulses_per_s", [400, 1152, 1440])
+def test_a_gate_that_is_open_when_the_encoder_falls_silent_closes_before_the_next_cup_comes(
+    talk, command, pulses_per_s
+):
+    talk.pulses_per_s = pulses_per_s
+    talk.connect()
+    talk.submit(command(8, 1))
+    talk.run_to(8 * 96 + 2000)  # the cup is at the gate
+    silent_from = talk.pulse
+    belt_goes_on = pulses_per_s / 1000
+    talk.pulses_per_s = 0
+    while talk.board.movements(0, 1)[0].closing is None:
+        talk.run_ms(1)
+        silent_from += belt_goes_on
+    assert silent_from < 9 * 96 + 2000 - 20  # the lever of the next
+    assert talk.outcomes[-1].reason.startswith("encoder")
+
+
 def test_a_belt_that_settles_back_a_little_is_sound_and_fires_no_exposure_twice(talk, command):
     talk.connect()
     talk.submit(command(0, 2))
