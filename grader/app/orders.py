@@ -35,7 +35,8 @@ class OrderDesk:
 
     def __init__(self, folder: Path) -> None:
         """Raises DeviceError when another station takes orders there."""
-        self._path, self._carry_out = folder / SOCKET, _not_now
+        self._path = folder / SOCKET
+        self._carry_out: Callable[[Order], Answer] = _not_now
         if is_alive(self._path):
             raise DeviceError(
                 f"{folder}: another station runs here: `grader order stop --out {folder}` ends it; or name another folder"

@@ -26,7 +26,7 @@ class Encoder:
         self.fault = False  # latched until a reset
         self.speed = 0.0  # pulses per tick
         self._speed_from = (0, tick)
-        self._moved = tick
+        self._moved, self._pace = tick, 0.0  # when it last made a pulse, and its speed then
         self._most_per_tick = float("inf")  # not known before the first configuration; outlives resets
         self._settling = 0
 
@@ -44,7 +44,7 @@ class Encoder:
         """The belt is at `pulse`, `ticks` after the last call. must_move: it is said to run."""
         count = pulse + self.ahead
         if count != self.count or not must_move:
-            self._moved = tick
+            self._moved, self._pace = tick, self.speed
         jumped = self._is_too_fast(count - self.count, ticks)
         races = self._is_too_fast(count - self._speed_from[0], tick - self._speed_from[1])
         ran_back = count < self.furthest - self._settling and self._most_per_tick != float("inf")
@@ -62,9 +62,9 @@ class Encoder:
 
     def _longest_gap(self) -> float:
         """Ticks without a pulse that the speed of just now allows."""
-        if self.speed < _SLOW_SHARE * self._most_per_tick:
+        if self._pace < _SLOW_SHARE * self._most_per_tick:
             return _STILL_TICKS
-        return max(_GAP_TICKS, _GAP_PULSES / self.speed)
+        return max(_GAP_TICKS, _GAP_PULSES / self._pace)
 
     def _is_too_fast(self, pulses: int, ticks: int) -> bool:
         return pulses > self._most_per_tick * ticks + self._settling
