@@ -16,8 +16,8 @@ from hardware.sim.reference import PULSES_PER_CUP
 OFF_G, OFF_MM = 7.0, 3.0
 """A row that is so far from the fruit in its cup is of another one: six times what the scale errs, and diameters of an
 undisturbed line are within 1 mm. Masses of cups that look alike are twice as far apart."""
-DECIDED_PULSES = 1500 + 2 * PULSES_PER_CUP
-"""After a cup's entry it has been decided about, with a cup to spare for a frame that did not come."""
+DECIDED_PULSES = 1500 + 8 * PULSES_PER_CUP
+"""After a cup's entry it has been decided about, however many frames did not come."""
 _MOST_EXAMPLES = 10
 
 

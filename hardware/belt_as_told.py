@@ -6,7 +6,7 @@ talk: gates that open at the pulses of a board that is wrong are worse than gate
 
 from __future__ import annotations
 
-from grader.units import NS_PER_MS, HostNs, Pulse, pulse_at, widened
+from grader.units import NS_PER_MS, NS_PER_S, HostNs, Pulse, pulse_at, widened
 from hardware import protocol as wire
 
 SPEED_MS = 100
@@ -32,11 +32,15 @@ class BeltAsTold:
         self._silence_ms = silence_ms
         self._reach = config.most_pulses_per_s * silence_ms // 1000 + self._settling
         self._count_id: int | None = None
+        self.counts = 0  # that have begun; a count that goes on over a reset has not
+        self._start_count()
+        self._start_talk()
+
+    def _start_count(self) -> None:
         self._furthest: Pulse | None = None  # outlives a talk: what 32 bits are widened to
         self._seen_pulse, self._seen_at = Pulse(0), HostNs(0)
         self._told = Pulse(0)
         self.index: Pulse | None = None
-        self._start_talk()
 
     def _start_talk(self) -> None:
         self._status: tuple[Pulse, int] | None = None  # pulse and tick, both widened
@@ -47,10 +51,14 @@ class BeltAsTold:
 
     def begin(self, count_id: int) -> None:
         """A talk begins. The count of another id has nothing to do with the one before."""
-        if count_id != self._count_id:
-            self._count_id, self._furthest, self.index = count_id, None, None
-            self._told = Pulse(0)
         self._start_talk()
+        if count_id != self._count_id:
+            self._count_id = count_id
+            self._begin_count()
+
+    def _begin_count(self) -> None:
+        self.counts += 1
+        self._start_count()
 
     def widened(self, pulse: int) -> Pulse:
         """The count of which a report has the low 32 bits."""
@@ -69,6 +77,8 @@ class BeltAsTold:
         tick = status.tick if last is None else widened(status.tick, last[1], 32)
         if last is not None and tick <= last[1]:
             return False
+        if last is None and not self._may_go_on(self.widened(status.pulse), now):
+            self._begin_count()
         pulse = self.widened(status.pulse)
         if not status.signals & wire.Status.ENCODER_FAULT:
             self._doubt(pulse, tick, all_reports)
@@ -103,6 +113,13 @@ class BeltAsTold:
         self._must_be_in_reach(wide, "the index mark")
         self.index = wide
         return wide
+
+    def _may_go_on(self, pulse: Pulse, now: HostNs) -> bool:
+        """Whether a talk's first count can be that of the talk before, with the time that has passed."""
+        if self._furthest is None:
+            return True
+        most = self._most_pulses_per_s * (now - self._seen_at) / NS_PER_S + self._reach
+        return -self._settling <= pulse - self._furthest <= most
 
     def _doubt(self, pulse: Pulse, tick: int, all_reports: bool) -> None:
         if self._furthest is not None and pulse < self._furthest - self._settling:

@@ -88,28 +88,29 @@ class _Reports:
 
     def __init__(self) -> None:
         self.newest = self.repeated = self.gone = 0
-        self._missing: dict[int, HostNs] = {}  # number → when it was last asked for
+        self._missing: set[int] = set()
+        self._asked = HostNs(0)
 
     def expect(self, newest: int, oldest: int) -> None:
         """The board has sent reports up to `newest` and still has those from `oldest` on."""
         # Whatever a board says, no more than it keeps is asked for.
         oldest = min(max(oldest, newest - wire.REPORTS_KEPT + 1), newest + 1)
-        for number in range(max(self.newest + 1, oldest), newest + 1):
-            self._missing[number] = HostNs(0)
+        self._missing.update(range(max(self.newest + 1, oldest), newest + 1))
         if newest > self.newest:
             self.gone += max(0, oldest - self.newest - 1)
             self.newest = newest
-        for number in [number for number in self._missing if number < oldest]:
-            del self._missing[number]
-            self.gone += 1
+        gone = {number for number in self._missing if number < oldest}
+        self._missing -= gone
+        self.gone += len(gone)
 
     def is_new(self, report: int) -> bool:
         """Take note of one that came; False when it has come before."""
         if report > self.newest:
             self.expect(report, 0)
-        if self._missing.pop(report, None) is None:
+        if report not in self._missing:
             self.repeated += 1
             return False
+        self._missing.remove(report)
         return True
 
     @property
@@ -118,14 +119,12 @@ class _Reports:
         return not self._missing
 
     def to_ask_for(self, now: HostNs) -> wire.Resend | None:
-        """The request for the oldest that are missing and were not asked for just now."""
-        wanted = sorted(number for number, asked in self._missing.items() if now - asked >= ANSWER_MS * NS_PER_MS)
-        if not wanted:
+        """The request for the oldest that are missing; one at a time, or the answers would fill the line."""
+        if not self._missing or now - self._asked < ANSWER_MS * NS_PER_MS:
             return None
-        first = wanted[0]
-        others = [number for number in wanted[1:] if number - first < wire.REPORTS_PER_RESEND]
-        self._missing.update(dict.fromkeys([first, *others], now))
-        return wire.Resend(first, sum(1 << number - first - 1 for number in others))
+        self._asked, first = now, min(self._missing)
+        others = (number - first - 1 for number in self._missing if 0 < number - first < wire.REPORTS_PER_RESEND)
+        return wire.Resend(first, sum(1 << bit for bit in others))
 
 
 class BoardSession:
@@ -148,7 +147,6 @@ class BoardSession:
         self._clear()
 
     def _clear(self) -> None:
-        self.count_id = 0  # of the board's count in this talk; 0: not known yet
         self._talk = 0  # the board's boot id; 0: not known yet
         self._configured = False
         self._status: BoardStatus | None = None
@@ -173,7 +171,10 @@ class BoardSession:
 
     def submit(self, commands: Sequence[GateCommand], now: HostNs, offset: int = 0) -> bytes:
         """The packets that carry these commands. offset: what their pulses are ahead of the board's count; outcomes
-        come back in the commands' own pulses. Raises BoardLost."""
+        come back in the commands' own pulses. Raises BoardLost; then they have come back as VOID."""
+        if self.stage is not Stage.READY:
+            for command in commands:
+                self._finish(command, Result.VOID, None, self._why_not_ready())
         self._must_be_ready()
         packets = []
         for command in commands:
@@ -228,6 +229,12 @@ class BoardSession:
     def widened(self, pulse: int) -> Pulse:
         """The whole count of one of which a device told the low 32 bits."""
         return self._belt.widened(wire.wire32(pulse))
+
+    @property
+    def counts(self) -> int:
+        """How many counts have begun that have nothing to do with the one before: the first, and each after one that
+        was lost."""
+        return self._belt.counts
 
     @property
     def latest_mark(self) -> Pulse | None:
@@ -321,7 +328,6 @@ class BoardSession:
             )
         self._talk = self._packer.talk = talk
         self._belt.begin(boot.count_id)
-        self.count_id = boot.count_id
         self.stage, self._tries = Stage.CONFIGURING, 0
         return self._ask(now)
 
@@ -462,7 +468,10 @@ class BoardSession:
 
     def _must_be_ready(self) -> None:
         if self.stage is not Stage.READY:
-            raise BoardLost(f"gate board: {self._why_lost if self.stage is Stage.LOST else self.stage.value}")
+            raise BoardLost(f"gate board: {self._why_not_ready()}")
+
+    def _why_not_ready(self) -> str:
+        return self._why_lost if self.stage is Stage.LOST else self.stage.value
 
     def _void_all(self, why: str) -> None:
         for pending in self._pending.values():

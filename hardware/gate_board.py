@@ -25,8 +25,8 @@ from hardware.chain_phase import ChainPhase
 READ_S = 0.01
 """How long one read waits: at most so late is a heartbeat or a repetition."""
 
-WRITE_S = 0.5
-"""A port that does not take a packet for so long is lost."""
+WRITE_S = 0.15
+"""A port that does not take a packet for so long is lost: the line waits meanwhile, and its pictures pile up."""
 
 READY_S = 4.5
 """Longer than the session's own tries: whoever connects hears the session's reason."""
@@ -87,7 +87,7 @@ class SerialGateBoard:
         self._settings, self._clock = settings, clock
         self._session = BoardSession(config)
         self._phase = phase or ChainPhase(None, pulses_per_cup=config.pulses_per_cup)
-        self._count_id = 0  # of the count that the phase is of
+        self._counts = 0  # that the phase knows of
         self._rephasings: deque[Rephased] = deque(maxlen=REPHASINGS_KEPT)
         self._changed = threading.Condition()  # guards the session, the phase and the port
         self._port: serial.Serial | None = None
@@ -237,8 +237,8 @@ class SerialGateBoard:
         if self._session.stage is not Stage.READY:
             return
         count = self._session.pulse(now)
-        if self._session.count_id != self._count_id:
-            self._count_id = self._session.count_id
+        if self._session.counts != self._counts:
+            self._counts = self._session.counts
             self._moved_on(self._phase.begin(count, self._session.latest_mark), now)
         for mark in self._session.take_marks():
             self._moved_on(self._phase.mark(mark, count), now)

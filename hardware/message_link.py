@@ -6,6 +6,8 @@ import contextlib
 import socket
 import struct
 
+import msgspec
+
 _LENGTH = struct.Struct("<I")
 _CHUNK = 65_536
 
@@ -16,6 +18,9 @@ MOST_MESSAGE = 1 << 20
 """Bytes of one message; a longer one means that the other end is not ours."""
 
 _MOST_INCOMING = 2 * MOST_MESSAGE
+
+NO_MESSAGE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises on bytes that are no message of ours: of another type, no UTF-8, nested without end."""
 
 
 class MessageLink:

@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.domain.frames import Readings, Scan, Weighing
 from grader.units import HostNs, Pulse
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 
 
 class _WeighingMessage(msgspec.Struct, frozen=True, tag="w", array_like=True):
@@ -95,7 +95,7 @@ class SensorLink:
         for data in self._link.receive():
             try:
                 reading = self._opened(self._decode(data))
-            except (msgspec.MsgspecError, ValueError, RecursionError):
+            except NO_MESSAGE:
                 self.malformed += 1
                 continue
             if isinstance(reading, Weighing):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +16,16 @@ from bench.fuzz.workers import hunted
 
 def told(found: Sequence[Findings], seed: int, out: Path) -> bool:
     """Print a line per target, keep the inputs that broke one. True: nothing broke."""
-    print(
-        f"{'':20} {'inputs':>11} {'per s':>8} {'slowest ms':>11} {'growth MB':>10} {'kept':>6} {'lines':>6} {'broken':>7}"
+    titles = (
+        ("inputs", 11),
+        ("per s", 8),
+        ("slowest ms", 11),
+        ("growth MB", 10),
+        ("kept", 6),
+        ("lines", 6),
+        ("broken", 7),
     )
+    print(" ".join([" " * 20, *(title.rjust(width) for title, width in titles)]))
     for one in found:
         rate = one.inputs / one.seconds if one.seconds else 0.0
         print(
@@ -39,6 +47,7 @@ def told(found: Sequence[Findings], seed: int, out: Path) -> bool:
 
 def replayed(name: str, file: Path) -> None:
     """Run one input as a hunt does, and let what it raises through, errors of the house too."""
+    warnings.simplefilter("error")
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         TARGETS[name].begin(Path(folder)).read(file.read_bytes())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ from grader.storage.recordings.chunks import MAGIC, chunk_header
 from hardware.protocol import stuffed, unstuffed
 
 _CRC, _LENGTH = struct.Struct("<I"), struct.Struct(">I")
+_MARKER = re.compile(rb"(?=\xff[\x01-\xfe])")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NAME_BYTES = 4
 _PACKED_HEAD = 32
@@ -92,7 +94,13 @@ def _of_members(members: list[bytes]) -> bytes:
     return archive.getvalue()
 
 
+def _segments(data: bytes) -> list[bytes]:
+    """Of a JPEG, from marker to marker."""
+    return _MARKER.split(data)
+
+
 spoilt_packets = Parts(_packets, _of_packets)
 spoilt_png = Parts(_png_chunks, _of_png_chunks)
+spoilt_jpeg = Parts(_segments, b"".join)
 spoilt_packed = Parts(_packed_chunks, _of_packed_chunks, _spoilt_chunk)
 spoilt_archive = Parts(_members, _of_members, spoilt_words)

@@ -26,7 +26,7 @@ MOST_GROWTH_MB = 200.0
 """What one input may take, and all of them together above what the sound ones took."""
 
 _TRIES = 3
-"""A slow input is run again: the machine may have been slow. The fastest run counts."""
+"""An input that seems the slowest so far is run again: the machine may have been slow. The fastest run counts."""
 
 _TRACED_EVERY = 32
 _MOST_KEPT, _MOST_GROWN = 2000, 4
@@ -96,43 +96,78 @@ class Findings(msgspec.Struct):
 
 
 def hunt(target: Target, folder: Path, *, seed: int, seconds: float, begins: Read = lambda data: None) -> Findings:
-    """Feed a target for so long. begins: told each input before it is run. The same seed makes the same inputs."""
-    trial = target.begin(folder)
-    corpus = list(trial.seeds)
-    draws, longest = Draws(f"{target.name} {seed}", corpus), _MOST_GROWN * max(map(len, corpus))
-    found, reached = Findings(target.name), Reached()
-    for data in trial.seeds:
+    """Feed a target for so long. begins: told each input before it is run. The same seed makes the same inputs.
+
+    Whatever a sound input raises is raised: then there is nothing to hunt.
+    """
+    hunter = _Hunter(target, target.begin(folder), seed)
+    for data in list(hunter.corpus):
         begins(data)
-        reached.traced(lambda data=data: trial.read(data))  # a sound input raises nothing: what it does raise ends all
-    before_mb = _peak_mb(afresh=True)
-    began = now = time.monotonic()
-    while now - began < seconds:
-        data = target.mutate(draws.one_of(corpus), draws)
+        hunter.learn(data)
+    hunter.before_mb = _peak_mb(afresh=True)
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < seconds:
+        data = hunter.next_input()
         begins(data)
-        traced = found.inputs % _TRACED_EVERY == 0
-        start = time.monotonic()
-        if traced:
-            known = len(reached.lines)
-            what = reached.traced(lambda data=data: broken(target, trial.read, data))
-            if len(reached.lines) > known and len(corpus) < _MOST_KEPT and len(data) <= longest:
-                corpus.append(data)
-        else:
-            what = broken(target, trial.read, data)
-        now = time.monotonic()
-        took_s = now - start
-        if took_s > MOST_S:
-            took_s = _fastest_s(target, trial.read, data)
-            what = what or (f"an input takes over {MOST_S:g} s" if took_s > MOST_S else "")
-        found.slowest_ms = max(found.slowest_ms, 0.0 if traced else took_s * 1e3)
-        growth_mb = _peak_mb() - before_mb
-        if growth_mb > MOST_GROWTH_MB >= found.growth_mb:
-            what = what or f"memory grew by over {MOST_GROWTH_MB:g} MB"
-        found.growth_mb = max(found.growth_mb, growth_mb)
-        found.inputs += 1
+        hunter.feed(data)
+    hunter.found.seconds = time.monotonic() - began_s
+    hunter.found.kept, hunter.found.lines = len(hunter.corpus), len(hunter.reached.lines)
+    return hunter.found
+
+
+class _Hunter:
+    """One target under way. corpus: the inputs that are spoilt. before_mb: memory after the sound ones."""
+
+    def __init__(self, target: Target, trial: Trial, seed: int) -> None:
+        self.corpus = list(trial.seeds)
+        self.found, self.reached = Findings(target.name), Reached()
+        self.before_mb = 0.0
+        self._target, self._read = target, trial.read
+        self._draws = Draws(f"{target.name} {seed}", self.corpus)
+        self._longest = _MOST_GROWN * max(map(len, self.corpus))
+
+    def learn(self, data: bytes) -> None:
+        """The lines that a sound input reaches."""
+        self.reached.traced(lambda: self._read(data))
+
+    def next_input(self) -> bytes:
+        return self._target.mutate(self._draws.one_of(self.corpus), self._draws)
+
+    def feed(self, data: bytes) -> None:
+        """Run an input, and note what it does."""
+        began_s = time.monotonic()
+        what = self._guiding(data) if self.found.inputs % _TRACED_EVERY == 0 else self._broken(data)
+        what = what or self._too_slow(data, time.monotonic() - began_s) or self._too_hungry()
+        self.found.inputs += 1
         if what:
-            found.fail(what, data)
-    found.seconds, found.kept, found.lines = now - began, len(corpus), len(reached.lines)
-    return found
+            self.found.fail(what, data)
+
+    def _broken(self, data: bytes) -> str:
+        return broken(self._target, self._read, data)
+
+    def _guiding(self, data: bytes) -> str:
+        known = len(self.reached.lines)
+        what = self.reached.traced(lambda: self._broken(data))
+        if len(self.reached.lines) > known and len(self.corpus) < _MOST_KEPT and len(data) <= self._longest:
+            self.corpus.append(data)
+        return what
+
+    def _too_slow(self, data: bytes, took_s: float) -> str:
+        if took_s * 1e3 <= self.found.slowest_ms:
+            return ""
+        took_s = min(self._again_s(data) for _ in range(_TRIES))
+        self.found.slowest_ms = max(self.found.slowest_ms, took_s * 1e3)
+        return f"an input takes over {MOST_S:g} s" if took_s > MOST_S else ""
+
+    def _again_s(self, data: bytes) -> float:
+        began_s = time.monotonic()
+        self._broken(data)
+        return time.monotonic() - began_s
+
+    def _too_hungry(self) -> str:
+        growth_mb, before = _peak_mb() - self.before_mb, self.found.growth_mb
+        self.found.growth_mb = max(before, growth_mb)
+        return f"memory grew by over {MOST_GROWTH_MB:g} MB" if growth_mb > MOST_GROWTH_MB >= before else ""
 
 
 def broken(target: Target, read: Read, data: bytes) -> str:
@@ -170,7 +205,7 @@ class Reached:
             return run()
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._passed if frame.f_code.co_filename.startswith(_OURS) else None
@@ -178,15 +213,6 @@ class Reached:
     def _passed(self, frame: FrameType, event: str, argument: Any) -> Any:
         self.lines.add((id(frame.f_code), frame.f_lineno))
         return self._passed
-
-
-def _fastest_s(target: Target, read: Read, data: bytes) -> float:
-    def once() -> float:
-        start = time.monotonic()
-        broken(target, read, data)
-        return time.monotonic() - start
-
-    return min(once() for _ in range(_TRIES))
 
 
 def _peak_mb(*, afresh: bool = False) -> float:

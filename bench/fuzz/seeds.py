@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from grader.domain.artefacts import SugarModel
 from grader.domain.decisions import FruitRecord, GateOutcome, Result
+from grader.domain.events import Event, EventKind
 from grader.domain.frames import Frame, Scan, Weighing
 from grader.domain.fruit import QUANTITIES
 from grader.domain.installation import CameraPlace, Gates, Installation, Line, LotMark, Scale, Spectrometer
@@ -42,6 +43,12 @@ RUN = RunInfo(
     versions=software_versions(),
     hashes={"sheet": "ab" * 32},
     installation=INSTALLATION,
+)
+
+EVENTS = (
+    Event(kind=EventKind.LOT_OPENED, text="lot 17", values={"name": "17", "grower": "Li", "sheet": "eu_apples"}),
+    Event(kind=EventKind.LOT_BEGAN, text="lot 17 began", lane=0, cup=3, pulse=Pulse(288), values={"name": "17"}),
+    Event(kind=EventKind.LOT_CLOSED, text="lot 17 ended", values={"name": "17"}),
 )
 
 _BELT, _SKIN = (60, 50, 45, 30), (40, 60, 190, 200)

@@ -51,7 +51,7 @@ def draw_pages() -> None:
 
 def _drawn(snapshot: Snapshot, language: str) -> str:
     console = Console(record=True, width=COLUMNS, height=ROWS, file=io.StringIO(), force_terminal=True)
-    console.print(render(snapshot, language))
+    console.print(render(snapshot, language, keys=True))
     svg = console.export_svg(title="grader run")
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # no fonts from elsewhere
     svg = svg.replace("Fira Code", "DejaVu Sans Mono, Noto Sans Mono CJK SC")

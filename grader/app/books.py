@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from grader.app.lot_books import growers_of
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, Result
 from grader.domain.events import EventKind
 from grader.domain.installation import Installation
@@ -40,10 +41,11 @@ class Miss(msgspec.Struct, frozen=True, kw_only=True):
 class Refereed(msgspec.Struct, frozen=True, kw_only=True):
     """The simulated line's verdict about every fruit that landed.
 
-    landed = as_decided + by_default + undecided + misses. as_decided: in the outlet of its decision. by_default: in the default outlet, because its gate did not open, and the
-    journal says so. undecided: in the default outlet, and the journal does not know of it: it passed while no station
-    ran. misses: every other one by name. never_landed: fruit of the journal that the referee saw leave nowhere: no fruit
-    at all, or still on the belt. openings: of gates; unasked: those under which no fruit passed that was sent there.
+    landed = as_decided + by_default + undecided + misses. as_decided: in the outlet of its decision. by_default: in the
+    default outlet, because its gate did not open, and the journal says so. undecided: in the default outlet, and the
+    journal does not know of it: it passed while no station ran. misses: every other one by name. never_landed: fruit of
+    the journal that the referee saw leave nowhere: no fruit at all, or still on the belt. openings: of gates; unasked:
+    those under which no fruit passed that was sent there.
     """
 
     landed: int
@@ -69,6 +71,7 @@ def closed_books(out: Path, last: Snapshot, seed: int | None) -> tuple[Summary, 
         latency=last.latency,
         versions=run.versions,
         hashes=run.hashes,
+        growers=growers_of(path),
         seed=seed,
     )
     write_fruit_csv(out / "fruit.csv", records)

@@ -28,13 +28,13 @@ from grader.config.scenario import load_scenario
 from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation
 from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
-from grader.domain.snapshot import Snapshot, State
+from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BadSettings, DeviceError, GraderError
 from grader.station.line import LineSettings
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
 from grader.station.watched import WatchedCamera, WatchedSensors
-from grader.storage.journal import SqliteJournal, open_journal, read_memory
+from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
 from grader.storage.provenance import RunInfo, software_versions
 from grader.storage.resume import Resume, where_to_go_on
 from grader.tracking.scale import ScaleMemory
@@ -100,7 +100,8 @@ class LiveRun:
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
         if not self._line.is_alive():
-            self.station.fault("simulated line: its process has ended; start the station again", can_reset=False)
+            ended = "simulated line: its process has ended; start the station again"
+            self.station.fault(ended, FaultKind.LINE, can_reset=False)
         if time.monotonic() - self._collected_at > COLLECT_S:
             gc.collect()
             self._collected_at = time.monotonic()
@@ -136,7 +137,7 @@ class LiveRun:
                 if self._line.wait_report(0.25) is not None:
                     break
         except DeviceError as problem:  # the line died under us: what is decided is still kept
-            self.station.fault(str(problem), can_reset=False)
+            self.station.fault(str(problem), FaultKind.LINE, can_reset=False)
 
     def _is_faulted(self) -> bool:
         return self.station.state is State.FAULTED
@@ -155,6 +156,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / JOURNAL
     resume = where_to_go_on(path)
+    before = list(read_runs(path).values())[-1].installation if resume is not None else None
     station_settings = _station_settings(asked)
     with ExitStack() as closing:
         desk = OrderDesk(asked.out)
@@ -174,7 +176,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         sensors = WatchedSensors(lambda: line.open_sensors(board.pulse_of), clock)
         closing.callback(sensors.close)
         if resume is not None:
-            journal.commit([], not_known(installation, resume.unreported))
+            journal.commit([], not_known(before or installation, resume.unreported))
         live = LiveRun(
             settings,
             asked.sheet or station_settings.sheet,

@@ -1,7 +1,7 @@
 """The lots of a station between its runs: read from the journal, with the sheets that they are graded by.
 
-The journal keeps every sheet that a lot was opened with, so that a lot goes on by the sheet that it began with, whatever
-has become of the file since.
+The journal keeps every sheet that a lot was opened with: a lot goes on by the sheet that it began with, whatever has
+become of the file since.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from grader.app.setting_up import DEFAULT_SHEET
 from grader.config.sheets import load_sheet_for, sheet_path
+from grader.domain.events import EventKind
 from grader.domain.installation import Installation
 from grader.domain.lots import LotRecord
 from grader.domain.orders import OpenLot
@@ -39,6 +40,12 @@ def lots_on(journal: Path, lanes: int, unnamed: CompiledSheet) -> Lots:
         return compiled(msgspec.convert(kept, Sheet, strict=False), record.variety)
 
     return lots_from(lots_written(events, lanes), lanes, sheet_of, unnamed)
+
+
+def growers_of(journal: Path) -> dict[str, str]:
+    """Whose fruit the lots of a journal are, by their names. Raises JournalError."""
+    opened = read_events(journal, (EventKind.LOT_OPENED,))
+    return {str(each.event.values.get("name", "")): str(each.event.values.get("grower", "")) for each in opened}
 
 
 def lot_order(order: OpenLot, installation: Installation, sheet: str, remember: Remember) -> LotOrder:

@@ -19,7 +19,7 @@ import msgspec
 from grader.domain.orders import Answer, Order, Refused
 from grader.errors import DeviceError, GraderError
 from hardware.local_socket import connect, forget, is_alive, listen
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 
 SOCKET = "station.sock"
 ANSWER_S = 15.0
@@ -35,7 +35,8 @@ class OrderDesk:
 
     def __init__(self, folder: Path) -> None:
         """Raises DeviceError when another station takes orders there."""
-        self._path, self._carry_out = folder / SOCKET, _not_now
+        self._path = folder / SOCKET
+        self._carry_out: Callable[[Order], Answer] = _not_now
         if is_alive(self._path):
             raise DeviceError(
                 f"{folder}: another station runs here: `grader order stop --out {folder}` ends it; or name another folder"
@@ -91,7 +92,7 @@ class OrderDesk:
         for said in talk.receive():
             try:
                 order = msgspec.json.decode(said, type=Order)
-            except msgspec.MsgspecError as problem:
+            except NO_MESSAGE as problem:
                 talk.send(msgspec.json.encode(Refused(f"this is no order: {problem}")))
                 continue
             talk.send(msgspec.json.encode(self._answer(order)))
@@ -106,6 +107,19 @@ class OrderDesk:
             return Refused(str(problem))
 
 
+def running_stations(runs: Path) -> list[Path]:
+    """The folders in `runs` in which a station takes orders."""
+    return sorted(socket.parent for socket in runs.glob(f"*/{SOCKET}") if is_alive(socket))
+
+
+def _answer_in(said: bytes, folder: Path) -> Answer:
+    try:
+        answer: Answer = msgspec.json.decode(said, type=Answer)
+    except NO_MESSAGE as problem:
+        raise DeviceError(f"{folder}: what answered is no station: {problem}") from problem
+    return answer
+
+
 def _not_now(order: Order) -> Answer:
     return Refused("the station is starting or ending: wait a moment")
 
@@ -114,7 +128,7 @@ def give_order(folder: Path, order: Order) -> Answer:
     """Have the station of a folder carry an order out. Raises DeviceError when there is none, or it does not answer."""
     path = folder / SOCKET
     if not is_alive(path):
-        raise DeviceError(f"{folder}: no station runs here; `grader run --out {folder}` starts one")
+        raise DeviceError(f"{folder}: no station runs here; check --out, or start one: grader run --out {folder}")
     talk = MessageLink(connect(path))
     try:
         talk.send(msgspec.json.encode(order))
@@ -122,8 +136,7 @@ def give_order(folder: Path, order: Order) -> Answer:
         while not talk.closed and (left_s := deadline - time.monotonic()) > 0:
             select.select([talk], [], [], left_s)
             for said in talk.receive():
-                answer: Answer = msgspec.json.decode(said, type=Answer)
-                return answer
+                return _answer_in(said, folder)
     finally:
         talk.close()
     raise DeviceError(f"{folder}: the station did not answer; look at what it shows")

@@ -75,6 +75,7 @@ def replay(
         latency={"step": step_ms.latency()},
         versions=software_versions(),
         hashes={"recording": recording_sha256(path), **chosen.hashes},
+        growers={lot.name: lot.grower for lot in recording.installation.lots},
     )
     return Replayed(
         sorted(records, key=lambda record: (record.lane, record.cup)),

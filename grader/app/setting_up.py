@@ -75,5 +75,8 @@ def decider(
 
 
 def _hash_of(settings: LineSettings) -> str:
-    parts = (settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera)
+    parts = (
+        *(settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera),
+        settings.gap_cups,
+    )
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

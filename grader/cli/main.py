@@ -18,7 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from grader.cli import order
-from grader.cli.words import LANGUAGES, Language, language_of, say
+from grader.cli.options import Lang, language_asked
+from grader.cli.words import say
+from grader.domain.orders import Reset
 from grader.domain.snapshot import Snapshot, State
 from grader.errors import BadFile, GraderError
 
@@ -32,11 +34,12 @@ app = typer.Typer(
 console = Console(markup=False, highlight=False)
 errors = Console(stderr=True, markup=False, highlight=False)
 
-Lang = Annotated[str, typer.Option("--lang", help="en or zh; your system's language if not given")]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="a grade sheet: a file, or the name of a preset")]
 
 
 STOPPED = 130
+_UNBROKEN = 10_000
+"""Cells of a line with a command in it, which people copy whole."""
 _MOST_WARNINGS = 30
 """On one screen; a lane that is not there gives one for each of its readings."""
 
@@ -94,15 +97,6 @@ def _shown(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
-def _language(lang: str) -> Language:
-    if not lang:
-        return language_of(os.environ)
-    for language in LANGUAGES:
-        if lang == language:
-            return language
-    raise typer.BadParameter(f"{lang} is not one of {', '.join(LANGUAGES)}")
-
-
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[float], None]]:
     """A progress bar over a share from 0 to 1; on a screen only."""
@@ -123,7 +117,9 @@ def run(
     lanes: Annotated[int | None, typer.Option(min=1, max=12, help="4 if not given")] = None,
     cups_per_second: Annotated[float | None, typer.Option(min=0.5, max=20.0, help="per lane; 12 if not given")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="stop after so long; else Ctrl-C")] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="no page, a line now and then")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="no page: a line of text for each change, and every ten seconds")
+    ] = False,
     level: Annotated[str, typer.Option(help="ideal, static, changing or faults")] = "changing",
     variety: Annotated[str | None, typer.Option(help="of the fruit; Fuji if not given")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
@@ -138,9 +134,11 @@ def run(
     from grader.app.books import closed_books
     from grader.app.live import SimulatedRun, default_out, started
     from grader.app.simulating import LEVELS, VARIETIES
-    from grader.cli.page import Page, closing_report
+    from grader.cli.closing import closing_report
+    from grader.cli.page import fault_lines
+    from grader.cli.watching import Page
 
-    language = _language(lang)
+    language = language_asked(lang)
     _one_of("--level", level, list(LEVELS))
     if variety is not None:
         _one_of("--variety", variety, list(VARIETIES))
@@ -162,7 +160,7 @@ def run(
         with _progress("preparing the simulated line") as prepared:
             live = closing.enter_context(started(asked, prepared))
         _warn(live.warnings)
-        page = closing.enter_context(Page(language, page_console))
+        page = closing.enter_context(Page(language, page_console, reset=lambda: live.carry_out(Reset())))
         deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
         shown = live.tick()
         while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):
@@ -172,15 +170,17 @@ def run(
             shown = live.tick()
             page.show(shown)
         by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
-        live.drain(say(language, "asked_to_stop" if asked_to_stop() else by_order), page.show)
+        live.drain(say(page.lang, "asked_to_stop" if asked_to_stop() else by_order), page.show)
         live.station.stop()
         shown = live.tick()
         page.show(shown)
     summary, verdict = closed_books(asked.out, shown, asked.seed)
-    console.print(closing_report(summary, language))
+    console.print(closing_report(summary, page.lang))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
         f"referee: {verdict.as_decided} of {verdict.landed} fruit landed where they were sent{share}, "
+        f"{verdict.by_default} ran to the default outlet because their gate did not open, "
+        f"{verdict.undecided} passed without a decision, {len(verdict.misses)} are elsewhere, "
         f"{verdict.never_landed} in the journal landed nowhere",
         soft_wrap=True,
     )
@@ -189,7 +189,9 @@ def run(
         console.print(f"  missed: {where} {miss.gate_outcome}")
     console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json")
     if shown.state is State.FAULTED:
-        errors.print(_marked("✗", shown.reason))
+        again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
+        for line in fault_lines(shown, page.lang, _UNBROKEN, again):
+            errors.print(line, soft_wrap=True)
         return 1
     return 0
 
@@ -307,7 +309,7 @@ def backup(
     """Copy a journal while a station writes it, and check the copy."""
     from grader.storage.backup import back_up
 
-    language = _language(lang)
+    language = language_asked(lang)
     with _progress(say(language, "copying")) as bar:
         fruit = back_up(journal, to, bar)
     size = _size(to.stat().st_size)
@@ -327,7 +329,7 @@ def prune(
     """Remove journals and pictures that are too old, or too many. Whole files; never one with a lot that is open."""
     from grader.storage.retention import Keep, remove, to_remove
 
-    language = _language(lang)
+    language = language_asked(lang)
     if keep_days is keep_bytes is picture_days is picture_bytes is None:
         raise typer.BadParameter("name what to keep: --keep-days, --keep-bytes, --picture-days, --picture-bytes")
     found = to_remove(folder, journals=Keep(keep_days, keep_bytes), pictures=Keep(picture_days, picture_bytes))
@@ -368,16 +370,23 @@ def calibrate(
 def bench(
     json: Annotated[Path | None, typer.Option(help="write the numbers into this file")] = None,
     seconds: Annotated[float, typer.Option(min=0.5, help="of each benchmark")] = 5.0,
+    rate: Annotated[
+        bool, typer.Option("--rate", help="find the largest rate that holds, instead: some minutes")
+    ] = False,
 ) -> None:
     """Time the hot path, the step, dispatch and replay; every benchmark checks the result that it timed."""
     import msgspec
 
+    from bench.holding.rate import measure as largest_rate
     from bench.suite import left_out, measured
 
     if json is not None:
         _folder(json.parent)
-    with _progress("benchmarks") as bar:
-        numbers = measured(seconds, progress=bar)
+    if rate:
+        numbers = largest_rate(told=lambda held: console.print(str(held), soft_wrap=True))
+    else:
+        with _progress("benchmarks") as bar:
+            numbers = measured(seconds, progress=bar)
     for key, value in numbers.items():
         console.print(f"{key:<32} {value:12.4g}")
     for missing in left_out(numbers):

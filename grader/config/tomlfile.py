@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grader.config.toml_lines import line_of, lines_by_path
 from grader.domain.faults import Fault
 from grader.errors import BadSettings
+from grader.storage.toml_lines import document_of, line_of, lines_by_path
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 150_000
 """Of a settings file; a sheet is a few kilobytes."""
 
 
@@ -65,7 +64,7 @@ def read_toml(path: Path) -> TomlFile:
         raise BadSettings(path, "is not UTF-8 text", row=line, remedy="save it as UTF-8") from error
     try:
         # A lone \r is an error to tomllib; lines end in \n or \r\n.
-        return TomlFile(path, tomllib.loads(text), lines_by_path(text.replace("\r\n", "\n")))
+        return TomlFile(path, document_of(text), lines_by_path(text))
     except RecursionError as error:
         raise BadSettings(path, "is nested too deeply", remedy="remove the nested brackets") from error
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of thousands of digits

@@ -68,7 +68,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.UNLIKELY_SIZE: FlagMeaning("size and weight do not fit together", "尺寸与重量不一致", False),
     Flag.NO_COLOUR: FlagMeaning("its skin has no colour that fruit have", "果面颜色异常", False),
     Flag.OUT_OF_PLACE: FlagMeaning("not where its cup should be", "不在果杯应有的位置", True),
-    Flag.GATES_SHUT: FlagMeaning("decided while the gates had to stay shut", "判定时闸门须保持关闭", True),
+    Flag.GATES_SHUT: FlagMeaning("decided while the gates had to stay shut", "判定时分选门须保持关闭", True),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

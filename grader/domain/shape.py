@@ -93,6 +93,8 @@ def _looks_like(value: Any, kind: inspect.Type) -> bool:
             return isinstance(value, list | tuple)
         case inspect.LiteralType():
             return isinstance(value, str) and value in kind.values
+        case inspect.EnumType():
+            return isinstance(value, str) and value in {each.value for each in kind.cls}
         case inspect.BoolType():
             return isinstance(value, bool)
         case inspect.IntType():
@@ -128,6 +130,8 @@ def _words(kind: inspect.Type) -> str:
             return "a list"
         case inspect.LiteralType():
             return "one of " + ", ".join(f'"{each}"' for each in kind.values)
+        case inspect.EnumType():
+            return "one of " + ", ".join(f'"{each.value}"' for each in kind.cls)
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType():

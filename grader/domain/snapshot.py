@@ -46,29 +46,45 @@ class JournalHealth(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-class FindingKind(StrEnum):
-    """What is wrong."""
+class FaultKind(StrEnum):
+    """Why the station is faulted: what a person has to look after."""
 
+    EMERGENCY_STOP = "emergency_stop"  # it is pressed
+    BOARD = "board"  # silent or gone
+    ENCODER = "encoder"  # its count jumped, ran back or fell silent
+    CAMERA = "camera"  # opened again and again, in vain
+    JOURNAL = "journal"  # cannot be written, and waiting does not help
+    LINE = "line"  # the simulated line has ended
+    OTHER = "other"  # nothing that was foreseen
+
+
+class FindingKind(StrEnum):
+    """What is wrong, the most serious first."""
+
+    JOURNAL = "journal"  # slow or full
     CAMERA = "camera"  # silent or gone; it is opened again
     SENSORS = "sensors"  # the connection to scales and spectrometers is gone
-    NO_WEIGHT = "no_weight"  # lane
-    NO_SUGAR = "no_sugar"  # lane
-    NOT_SEEN = "not_seen"  # lane
-    FRAMES_LOST = "frames_lost"
-    LIGHT = "light"  # pictures are much darker than they were
+    NOT_PHASED = "not_phased"  # the index mark has not come yet
+    BELT_JOGGED = "belt_jogged"
+    BELT_STOPPED = "belt_stopped"
     LATE = "late"  # gate commands that came too late
     REFUSED = "refused"  # gate commands that the board did not take
     BOARD_LINK = "board_link"  # bytes are damaged on the way
-    BELT_STOPPED = "belt_stopped"
-    BELT_JOGGED = "belt_jogged"
-    NOT_PHASED = "not_phased"  # the index mark has not come yet
     OUTLET_FULL = "outlet_full"  # outlet
-    JOURNAL = "journal"  # slow or full
+    NOT_SEEN = "not_seen"  # lane
+    FRAMES_LOST = "frames_lost"
+    LIGHT = "light"  # pictures are much darker than they were
+    NO_WEIGHT = "no_weight"  # lane
+    NO_SUGAR = "no_sugar"  # lane
     LOT_WAITS = "lot_waits"  # for a gap
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One of them. lane, outlet: where. share: of the fruit, frames or commands of the last while that it befell."""
+    """One of them. lane, outlet: where. share: of the fruit, frames or commands of the last while that it befell.
+
+    detail: what a device said of itself, a sentence in English; damaged messages a second; a lot that waits and in how
+    many lanes.
+    """
 
     kind: FindingKind
     lane: int | None = None
@@ -82,6 +98,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind, self.lane, self.outlet
 
 
+class LotOnBelt(msgspec.Struct, frozen=True, kw_only=True):
+    """A lot of which there may be fruit on the belt, or that waits to begin. lanes: in how many its cups come under the
+    camera now; none: its last fruit are on their way. lanes_waiting: in how many it waits for a gap."""
+
+    name: str
+    grower: str = ""
+    lanes: int = 0
+    lanes_waiting: int = 0
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The station at one moment. Counts are since the start of the lot that `lot` names.
 
@@ -92,11 +118,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     lost for want of a free slot. board: its latest heartbeat; None when it is lost or there is none.
     latency: by stage of `STAGES`. journal_rows: fruit that are durable. lot, sheet: their names.
 
-    can_reset: a person's reset may end the fault; else the station has to be started again. frames, frames_lost: the
+    fault, faulted_s: of what kind, None while it is not faulted, and for how long; `reason` is then its sentence, in
+    English. can_reset: a person's reset may end it; else the station has to be started again. frames, frames_lost: the
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
     light: of the belt in the latest pictures, as a share of the brightest that it was; None before there were enough.
     camera_trouble, sensor_trouble: what is wrong with them, empty while they are well. lots_waiting: lots that wait for
-    a gap, and in how many lanes. findings: what is not as it should be (`grader.domain.health`).
+    a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what is not as it should be
+    (`grader.domain.health`).
     """
 
     t_ns: HostNs
@@ -119,6 +147,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     lot: str
     sheet: str
     journal: JournalHealth = JournalHealth()
+    fault: FaultKind | None = None
+    faulted_s: float = 0.0
     can_reset: bool = True
     frames: int = 0
     frames_lost: int = 0
@@ -127,4 +157,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     camera_trouble: str = ""
     sensor_trouble: str = ""
     lots_waiting: dict[str, int] = {}
+    lots: tuple[LotOnBelt, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -54,23 +54,21 @@ def send(
     """
     why: list[tuple[str, ...]] = [()] * len(grades)
     samples, counted = _samples(sheet, lane, cup, grades, turns.counted)
-    for outlet in set(samples.tolist()) & outlets_full:
-        for row in np.flatnonzero(samples == outlet).tolist():
-            why[row] = (f"sample: not taken, outlet {outlet} is full",)
-        samples[samples == outlet] = DEFAULT_OUTLET
-    is_sample = samples != DEFAULT_OUTLET
-    product = np.where(is_sample, np.int16(-1), grades.product)
+    for row in np.flatnonzero(samples).tolist():  # a loop over samples, few by their nature
+        every, of = sheet.samples[int(grades.grade[row])].every, sheet.class_name(int(grades.grade[row]))
+        why[row] = (f"sample: one in {every} of {of}",)
+        if samples[row] in outlets_full:
+            why[row] = (f"sample: not taken, outlet {samples[row]} is full",)
+            samples[row] = DEFAULT_OUTLET
+    product = np.where(samples == DEFAULT_OUTLET, grades.product, np.int16(-1))
     lanes = len(turns.allocation.last_key)
     full = frozenset((at_lane, outlet) for at_lane in range(lanes) for outlet in outlets_full)
     outlets, allocation = allocate(sheet.outlets, lane, product, turns.allocation, full)
-    for row in np.flatnonzero(is_sample).tolist():  # a loop over samples, few by their nature
-        index = int(grades.grade[row])
-        why[row] = (f"sample: one in {sheet.samples[index].every} of {sheet.class_name(index)}",)
     if outlets_full:
         missing = [_full_of(of_product, outlets_full) for of_product in sheet.outlets.outlets.tolist()]
         for row in np.flatnonzero(product >= 0).tolist():  # only while an outlet is full
             why[row] += missing[product[row]]
-    return Sent(np.where(is_sample, samples, outlets), why, Turns(allocation, counted))
+    return Sent(np.where(samples == DEFAULT_OUTLET, outlets, samples), why, Turns(allocation, counted))
 
 
 def _samples(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from grader.domain.events import Event, EventKind
 from grader.domain.installation import LotMark
 from grader.domain.lots import NO_LOT, LotRecord
+from grader.domain.snapshot import LotOnBelt
 from grader.errors import GraderError
 from grader.grading.compiled import CompiledSheet
 from grader.grading.send import Turns
@@ -74,8 +75,8 @@ class Lots:
 
     known: every lot by its name. stretches: in the order of the belt; a lot that was taken up again has several.
     first_cup (n_stretches, lanes) int64: NOT_BEGUN where it has not. gap_from: for each stretch (lanes,), the cup from
-    which empty ones count for its gap. empty_from (lanes,): the first cup after the latest fruit, or after what nobody
-    watched.
+    which empty ones count for its gap. empty_from (lanes,), while a lot waits for one: the first cup after the latest
+    fruit, or after what nobody watched.
     """
 
     known: dict[str, Lot]
@@ -167,10 +168,33 @@ def lot_at(lots: Lots, lane: int, cup: int) -> Lot:
     return lots.stretches[int(_stretch_of(first_cup, np.array([lane]), np.array([cup]))[0])]
 
 
+def lots_on_belt(lots: Lots, oldest: int, newest: int) -> tuple[LotOnBelt, ...]:
+    """The lots of the cups from oldest to newest in every lane, in the order of the belt, and those that wait."""
+    first_cup = lots.first_cup
+    lanes = np.arange(lots.lanes)
+    last, first = (_stretch_of(first_cup, lanes, np.full(lots.lanes, cup)) for cup in (oldest, newest))
+    waiting = _waiting(first_cup)
+    shown: dict[str, LotOnBelt] = {}
+    # Another thread may be adding a stretch, or taking one away; on a belt are one or two of them.
+    for index, lot in enumerate(lots.stretches[: len(first_cup)]):
+        passes = (first_cup[index] <= newest) & (last <= index) & (index <= first)
+        comes = first == index
+        if (passes.any() and (index or comes.any())) or waiting[index].any():  # before the first lot were no fruit
+            before = shown.get(lot.name, LotOnBelt(name=lot.name, grower=lot.grower))
+            shown[lot.name] = LotOnBelt(
+                name=lot.name,
+                grower=lot.grower,
+                lanes=before.lanes + int(comes.sum()),
+                lanes_waiting=before.lanes_waiting + int(waiting[index].sum()),
+            )
+    return tuple(shown.values())
+
+
 def lanes_waiting(lots: Lots) -> dict[str, int]:
     """In how many lanes the lots that were ordered still wait for a gap."""
     waiting = _waiting(lots.first_cup).sum(axis=1).tolist()
-    return {lot.name: lanes for lot, lanes in zip(lots.stretches, waiting, strict=True) if lanes}
+    # Another thread may be adding a stretch, or taking one away.
+    return {lot.name: lanes for lot, lanes in zip(lots.stretches, waiting, strict=False) if lanes}
 
 
 # -- orders ------------------------------------------------------------------------------------------------------------
@@ -311,8 +335,6 @@ def deal(
                 lots.first_cup[begun, at_lane] = at_cup
                 events.append(_began(lots, begun, at_lane, at_cup, track))
             lots.empty_from[at_lane] = max(lots.empty_from[at_lane], at_cup + 1)
-    else:
-        np.maximum.at(lots.empty_from, lane, cup + 1)
     stretch = _stretch_of(lots.first_cup, lane, cup)
     if stretch.min() == stretch.max():  # as nearly always
         return [(lots.stretches[stretch[0]], np.arange(len(stretch)))], events
@@ -340,10 +362,8 @@ def _begun_by(lots: Lots, lane: int, cup: int, gap_cups: int) -> int | None:
     if not is_due(first):
         return None
     # A lot closed at the gap at which another begins: nothing is between them.
-    follows = first + 1
-    return (
-        follows if lots.stretches[first].sheet is None and follows < len(lots.stretches) and is_due(follows) else first
-    )
+    is_end = lots.stretches[first].sheet is None
+    return first + (is_end and first + 1 < len(lots.stretches) and is_due(first + 1))
 
 
 def _next_cup(track: TrackState) -> Cups:

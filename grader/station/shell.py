@@ -11,6 +11,7 @@ still measured and written down, for the default outlet. Orders are carried out 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from grader.domain.conditions import Conditions
 from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
-from grader.domain.snapshot import Snapshot, State
+from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
 from grader.station.backlog import Decided
@@ -30,7 +31,7 @@ from grader.station.dispatch import Dispatcher
 from grader.station.latch import Latch
 from grader.station.ledger import Ledger
 from grader.station.line import LineSettings, LineState, Step, new_line, step
-from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, open_lot
+from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, lots_on_belt, open_lot
 from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
 from grader.tracking.scale import ScaleMemory, memory_of
@@ -153,15 +154,16 @@ class Station:
         except TimeoutError:
             raise GraderError("the journal did not take it in time: check the disk") from None
 
-    def fault(self, reason: str, *, can_reset: bool = True) -> None:
+    def fault(self, reason: str, kind: FaultKind = FaultKind.OTHER, *, can_reset: bool = True) -> None:
         """Latch: the first reason stands and the gates close, until a person resets the station.
 
         can_reset: False when only a new start helps.
         """
-        if self._latch.fault(reason, can_reset=can_reset):
-            self._note(EventKind.FAULT, reason)
+        if self._latch.fault(reason, kind, now=self._clock.now(), can_reset=can_reset):
             self._dispatcher.shut(reason)
-        self._board.close_all()
+            self._board.close_all()
+            with contextlib.suppress(GraderError):  # the journal is far behind: that is the fault, or will be the next
+                self._note(EventKind.FAULT, reason)
 
     def _ordered(self, work: Callable[[], _Answer]) -> _Answer:
         """Let the line thread do it, between two steps."""
@@ -206,7 +208,7 @@ class Station:
             while not self._stop.is_set():
                 self._turn()
         except GraderError as problem:
-            self.fault(str(problem), can_reset=False)
+            self.fault(str(problem), _kind_of(problem), can_reset=False)
         except Exception as problem:  # a thread of the station may not end unseen
             self.fault(f"{type(problem).__name__}: {problem}", can_reset=False)
             raise
@@ -243,14 +245,15 @@ class Station:
         try:
             status = self._board.status()
         except BoardLost as problem:
-            self.fault(str(problem))
+            self.fault(str(problem), FaultKind.BOARD)
             return Conditions(gates_shut=True)
         if status.emergency_stop:
-            self.fault("the emergency stop is pressed: release it, then reset")
+            self.fault("the emergency stop is pressed: release it, then reset", FaultKind.EMERGENCY_STOP)
         if status.encoder_fault:
-            self.fault("the encoder jumped, ran back or fell silent: check it, then reset")
+            self.fault("the encoder jumped, ran back or fell silent: check it, then reset", FaultKind.ENCODER)
         if self._camera.is_given_up:
-            self.fault(f"{self._camera.trouble}; it was opened again and again: check it, then reset")
+            tried = f"{self._camera.trouble}; it was opened again and again: check it, then reset"
+            self.fault(tried, FaultKind.CAMERA)
         for rephased in self._encoder.rephasings():
             self._note_rephased(rephased)
         for what in self._plant.changes(status):
@@ -284,7 +287,7 @@ class Station:
         try:
             self._waiting.put_nowait(decided)
         except queue.Full:
-            raise GraderError(
+            raise JournalError(
                 f"the journal is {MOST_WAITING} steps behind: check the disk, then restart the station"
             ) from None
 
@@ -300,7 +303,9 @@ class Station:
             self._keep_scale()
             self._remember()
         except GraderError as problem:
-            self.fault(str(problem), can_reset=False)
+            self.fault(str(problem), _kind_of(problem), can_reset=False)
+            with contextlib.suppress(GraderError):  # what was decided may find room after all
+                self._dispatcher.finish(threading.Event().wait)
         except Exception as problem:
             self.fault(f"{type(problem).__name__}: {problem}", can_reset=False)
             raise
@@ -323,7 +328,7 @@ class Station:
         try:
             self._dispatcher.settle(batch)
         except BoardLost as problem:  # the decisions are kept; their commands come back as void
-            self.fault(str(problem))
+            self.fault(str(problem), FaultKind.BOARD)
         self._ledger.answered(self._board.round_trips_ns())
 
     def _batch(self) -> list[Decided]:
@@ -343,10 +348,9 @@ class Station:
         """The station at this moment. Called by one watcher, a few times a second."""
         now = self._raw_snapshot()
         found, changes = self._watch.look(now)
-        for event in changes:
-            if self._line_done.is_set():
-                break
-            self._take_events([event])
+        if changes and not self._line_done.is_set():
+            with contextlib.suppress(GraderError):  # the line meets the full queue too, and faults
+                self._take_events(changes)
         return found
 
     def _raw_snapshot(self) -> Snapshot:
@@ -374,6 +378,8 @@ class Station:
             lot=lot.name,
             sheet=lot.sheet.sheet.name if lot.sheet is not None else "",
             journal=self._dispatcher.health(),
+            fault=self._latch.kind,
+            faulted_s=self._latch.faulted_s(now),
             can_reset=self._latch.can_reset,
             frames=self._ledger.frames,
             frames_lost=self._ledger.frames_lost,
@@ -382,6 +388,11 @@ class Station:
             camera_trouble=self._camera.trouble,
             sensor_trouble=self._sensors.trouble,
             lots_waiting=lanes_waiting(self._line.lots),
+            lots=lots_on_belt(
+                self._line.lots,
+                (pulse - belt_pulses(self._settings)) // line.pulses_per_cup,
+                pulse // line.pulses_per_cup,
+            ),
         )
 
     def _board_status(self) -> tuple[BoardStatus | None, Pulse]:
@@ -418,6 +429,11 @@ class PlantSeen:
         said += [f"outlet {outlet} is full" for outlet in sorted(status.outlets_full - before.outlets_full)]
         said += [f"outlet {outlet} has room again" for outlet in sorted(before.outlets_full - status.outlets_full)]
         return said
+
+
+def _kind_of(problem: GraderError) -> FaultKind:
+    """What ends a thread of the station."""
+    return FaultKind.JOURNAL if isinstance(problem, JournalError) else FaultKind.OTHER
 
 
 def belt_pulses(settings: LineSettings) -> int:

@@ -8,15 +8,17 @@ A station without a camera can do nothing. Without scales and spectrometers it g
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Any, Generic, Protocol, TypeVar
 
 from grader.clock import Clock
 from grader.domain.frames import NO_READINGS, Frame, Readings
 from grader.errors import DeviceError
 from grader.ports import Camera, Sensors
-from grader.station.budget import FOR_EVER, BudgetSettings, RestartBudget
+from grader.station.budget import BudgetSettings, RestartBudget
 
 SILENT_FRAMES = 12
 """So many exposures in a row without a picture, half a second at full speed: the camera is silent."""
@@ -30,33 +32,58 @@ class _Closable(Protocol):
 
 
 _Device = TypeVar("_Device", bound=_Closable)
+_Begin = Callable[[Callable[[], Any]], "Future[Any]"]
+
+
+def in_a_thread(open_device: Callable[[], _Device]) -> Future[_Device]:
+    """Opening may take seconds, and the line does not wait for it."""
+    opened: Future[_Device] = Future()
+
+    def run() -> None:
+        try:
+            opened.set_result(open_device())
+        except Exception as problem:
+            opened.set_exception(problem)
+
+    threading.Thread(target=run, name="opening", daemon=True).start()
+    return opened
 
 
 class _Reopening(Generic[_Device]):
     """One device and how to open it. trouble: what is wrong with it, empty while it is well."""
 
-    def __init__(self, open_device: Callable[[], _Device], clock: Clock, settings: BudgetSettings) -> None:
-        self._open, self._clock, self._budget = open_device, clock, RestartBudget(settings)
+    def __init__(
+        self, open_device: Callable[[], _Device], clock: Clock, settings: BudgetSettings, begin: _Begin
+    ) -> None:
+        self._open, self._begin, self._clock = open_device, begin, clock
+        self._budget = RestartBudget(settings)
         self._device: _Device | None = open_device()  # at the start it must be there
+        self._opening: Future[_Device] | None = None
         self.trouble = self._first = ""
         self.reopened = 0
 
     @property
     def is_given_up(self) -> bool:
         """Whether it is not tried any more."""
-        return self._device is None and self._budget.is_spent
+        return self._device is None and self._opening is None and self._budget.is_spent
 
     def device(self) -> _Device | None:
-        """It, opened again if that is due; None while it is not there."""
+        """It, as soon as it was opened again; that is begun here when it is due. None while it is not there."""
         now = self._clock.now()
-        if self._device is None and self._budget.may_try(now):
+        if self._device is None and self._opening is None and self._budget.may_try(now):
             self._budget.tried(now)
-            try:
-                self._device = self._open()
-                self.reopened += 1
-            except DeviceError as problem:
-                self.trouble = f"{self._first}; opened again: {problem}"
+            self._opening = self._begin(self._open)
+        if self._opening is not None and self._opening.done():
+            opened, self._opening = self._opening, None
+            self._take(opened.result)
         return self._device
+
+    def _take(self, opened: Callable[[], _Device]) -> None:
+        try:
+            self._device = opened()
+            self.reopened += 1
+        except DeviceError as problem:
+            self.trouble = f"{self._first}; opened again: {problem}"
 
     def is_well(self) -> None:
         """It has done what it should."""
@@ -71,26 +98,40 @@ class _Reopening(Generic[_Device]):
         self.close()
 
     def renew(self) -> bool:
-        """Open it afresh, whatever was tried before; whether it could be. If not it is tried again as ever."""
+        """Open it afresh and wait for it, whatever was tried before. False: it could not be, and is tried as ever."""
         self.close()
         self._budget.renew()
-        return self.device() is not None
+        self._budget.tried(self._clock.now())
+        self._take(self._open)
+        return self._device is not None
 
     def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. What is being opened is closed when it comes."""
+        if self._opening is not None:
+            self._opening.add_done_callback(_close_at_once)
+            self._opening = None
         if self._device is not None:
             self._device.close()
             self._device = None
+
+
+def _close_at_once(opened: Future[_Device]) -> None:
+    if opened.exception() is None:
+        opened.result().close()
 
 
 class WatchedCamera:
     """A `Camera` that looks after another one: it never raises, and says in `trouble` what is wrong."""
 
     def __init__(
-        self, open_camera: Callable[[], Camera], clock: Clock, settings: BudgetSettings = BudgetSettings()
+        self,
+        open_camera: Callable[[], Camera],
+        clock: Clock,
+        settings: BudgetSettings = BudgetSettings(),
+        begin: _Begin = in_a_thread,
     ) -> None:
-        """Opens the camera. Raises DeviceError when it is not there at the start."""
-        self._watched = _Reopening(open_camera, clock, settings)
+        """Opens the camera; later, as `begin` does it. Raises DeviceError when it is not there at the start."""
+        self._watched = _Reopening(open_camera, clock, settings, begin)
         self._without_picture = 0
         self._dropped_before = 0
         self._lent_by: Camera | None = None
@@ -161,10 +202,14 @@ class WatchedSensors:
     """`Sensors` that are opened again when their connection ends: it never raises."""
 
     def __init__(
-        self, open_sensors: Callable[[], Sensors], clock: Clock, settings: BudgetSettings = FOR_EVER
+        self,
+        open_sensors: Callable[[], Sensors],
+        clock: Clock,
+        settings: BudgetSettings = BudgetSettings(),
+        begin: _Begin = in_a_thread,
     ) -> None:
-        """Opens the sensors. Raises DeviceError when they are not there at the start."""
-        self._watched = _Reopening(open_sensors, clock, settings)
+        """Opens the sensors; later, as `begin` does it. Raises DeviceError when they are not there at the start."""
+        self._watched = _Reopening(open_sensors, clock, settings, begin)
 
     @property
     def trouble(self) -> str:

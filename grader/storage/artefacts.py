@@ -15,6 +15,7 @@ import math
 import tokenize
 import types
 import typing
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,8 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     tokenize.TokenError,
+    SyntaxError,
+    UserWarning,
     msgspec.MsgspecError,
     ValueError,
     TypeError,
@@ -188,7 +191,8 @@ def _array(npy: bytes, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     file = io.BytesIO(npy)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError(f"{name} is of another npy version")
-    shape, fortran_order, found = np.lib.format.read_array_header_1_0(file, max_header_size=_LONGEST_NPY_HEADER)
+    with warnings.catch_warnings(action="error"):  # numpy reads headers of Python 2, and warns: ours are none
+        shape, fortran_order, found = np.lib.format.read_array_header_1_0(file, max_header_size=_LONGEST_NPY_HEADER)
     if found != dtype or fortran_order:
         raise ValueError(f"{name} is {found}, not {dtype}")
     if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != len(npy) - file.tell():

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +203,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     missing = [column for column in ("lane", "cup") if column not in header]
     if missing:
         raise BadFile(path, f"has no column {' and '.join(missing)}", row=1, remedy="the first row names the columns")
-    doubled = sorted({column for column in header if column in FRUIT_COLUMNS and header.count(column) > 1})
+    doubled = sorted(name for name, times in Counter(header).items() if times > 1 and name in FRUIT_COLUMNS)
     if doubled:
         raise BadFile(path, f"names a column twice: {', '.join(doubled)}", row=1)
 

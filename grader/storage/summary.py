@@ -14,17 +14,34 @@ from grader.domain.latency import Latency
 from grader.storage.atomic import replace_file
 
 
+class LotSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one lot came to. grower: empty where nobody said whose it is. packout, outlets: as in `Summary`."""
+
+    name: str
+    grower: str = ""
+    fruit: int
+    packout: dict[str, dict[str, int]]
+    outlets: dict[str, int]
+
+    @property
+    def grades(self) -> dict[str, int]:
+        """Fruit by grade."""
+        return {grade: sum(sizes.values()) for grade, sizes in self.packout.items()}
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Counts, rates, latencies, versions and hashes of one run or replay.
 
-    lots: their names. packout: fruit by grade, then by size. outlets: fruit by the outlet decided for them, as text;
-    "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose gate did not open, by why.
+    lots: their names; by_lot: what each of them came to. packout: fruit by grade, then by size. outlets: fruit by the
+    outlet decided for them, as text; "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose
+    gate did not open, by why.
     unknown: fruit of whose gate nothing was heard, because the station was stopped too early.
     duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`.
     versions and hashes: as in `RunInfo`. seed: of the simulated line, None elsewhere.
     """
 
     lots: tuple[str, ...]
+    by_lot: tuple[LotSummary, ...] = ()
     fruit: int
     grades: dict[str, int]
     packout: dict[str, dict[str, int]]
@@ -51,21 +68,32 @@ def summary_of(
     latency: Mapping[str, Latency],
     versions: Mapping[str, str],
     hashes: Mapping[str, str],
+    growers: Mapping[str, str] | None = None,
     seed: int | None = None,
 ) -> Summary:
-    """Count the fruit of a run."""
+    """Count the fruit of a run. growers: of its lots, by their names."""
     gates = Counter(record.gate_outcome for record in records)
-    sizes: dict[str, Counter[str]] = {}
-    # A loop over fruit: texts, not arrays; once a run.
+    of_lot: dict[str, list[FruitRecord]] = {}
     for record in records:
-        sizes.setdefault(record.grade, Counter())[record.size] += 1
+        of_lot.setdefault(record.lot, []).append(record)
+    packout = _packout(records)
     flags = {flag_names(flag): sum(bool(record.flags & flag) for record in records) for flag in FLAGS}
     return Summary(
-        lots=tuple(sorted({record.lot for record in records})),
+        lots=tuple(sorted(of_lot)),
+        by_lot=tuple(
+            LotSummary(
+                name=name,
+                grower=(growers or {}).get(name, ""),
+                fruit=len(of_lot[name]),
+                packout=_packout(of_lot[name]),
+                outlets=_outlets(of_lot[name]),
+            )
+            for name in sorted(of_lot)
+        ),
         fruit=len(records),
-        grades={grade: found.total() for grade, found in sizes.items()},
-        packout={grade: dict(found) for grade, found in sizes.items()},
-        outlets={str(outlet): fruit for outlet, fruit in Counter(record.outlet for record in records).items()},
+        grades={grade: sum(sizes.values()) for grade, sizes in packout.items()},
+        packout=packout,
+        outlets=_outlets(records),
         flags={name: fruit for name, fruit in flags.items() if fruit},
         late=gates[Result.LATE],
         refused=gates[Result.REFUSED],
@@ -79,6 +107,18 @@ def summary_of(
         hashes=dict(hashes),
         seed=seed,
     )
+
+
+def _packout(records: Sequence[FruitRecord]) -> dict[str, dict[str, int]]:
+    packout: dict[str, Counter[str]] = {}
+    # A loop over fruit: texts, not arrays; once a run.
+    for record in records:
+        packout.setdefault(record.grade, Counter())[record.size] += 1
+    return {grade: dict(sizes) for grade, sizes in packout.items()}
+
+
+def _outlets(records: Sequence[FruitRecord]) -> dict[str, int]:
+    return {str(outlet): fruit for outlet, fruit in Counter(record.outlet for record in records).items()}
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -41,8 +41,8 @@ class SimulatedBoard:
     """One board and its gates. Deterministic: the same calls give the same bytes and the same movements.
 
     Its surroundings set belt_running, emergency_stop, jogging and outlets_full (outlets, from 1), and read `outputs`.
-    They speak of pulses of the belt as it truly is; what the board counts may differ (`miscount`, `restart`).
-    refuses: it takes no command, as one whose queue is full. lies_by: its heartbeat says so many pulses too many.
+    They speak of pulses of the belt as it truly is; what the board counts may differ (`miscount`, `restart`), and so
+    may what it says (`lies_by`).
     """
 
     def __init__(self, boot_id: int = 1) -> None:
@@ -50,7 +50,8 @@ class SimulatedBoard:
         self.belt_running = True
         self.emergency_stop = self.jogging = False
         self.outlets_full: Iterable[int] = ()
-        self.refuses, self.lies_by = False, 0
+        self.refuses = False  # every command, as if its queue were full
+        self.lies_by = 0  # pulses that STATUS is off
         self.gates: dict[Gate, PhysicalGate] = {}
         self._pulse, self._tick = 0, 0
         self._power_up()
@@ -262,7 +263,7 @@ class SimulatedBoard:
     def _why_closed(self, outlet: int) -> wire.Cause | None:
         if self.jogging:
             return wire.Cause.JOGGED
-        if not self.belt_running or self._encoder.stands:
+        if not self.belt_running:
             return wire.Cause.BELT_STOPPED
         return wire.Cause.OUTLET_FULL if outlet in self.outlets_full else None
 

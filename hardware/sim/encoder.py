@@ -8,24 +8,22 @@ _TICKS_PER_S = 1_000_000
 _SPEED_TICKS = 50_000
 """The board measures the belt's speed over at least so long: a pulse more or less is then 1.5 % at full speed."""
 
-_STANDS_TICKS, _STANDS_PULSES = 30_000, 4
-"""Without a pulse for so long, and for longer than so many would have taken, the belt is taken to stand. Before the next
-cup comes to a gate that is open for the one before it, at 15 cups a second."""
-
 _STILL_TICKS = 1_000_000
 """A belt that is said to run and makes no pulse for so long has lost its encoder."""
 
+_GAP_PULSES, _GAP_TICKS, _SLOW_SHARE = 16, 25_000, 0.1
+"""So has one that ran, faster than this share of the most, and makes none while it would have made so many, and for at
+least so long: a belt does not stop as short as that, and a gate that stays open takes its fruit's neighbours."""
+
 
 class Encoder:
-    """One count, from power-up to power-up. ahead: what it is ahead of the belt's true pulse. stands: no pulse comes,
-    though the belt is said to run."""
+    """One count, from power-up to power-up. ahead: what it is ahead of the belt's true pulse."""
 
     def __init__(self, ahead: int, tick: int) -> None:
         self.ahead = ahead
         self.count = self.furthest = 0
         self.index: int | None = None  # the count at the latest index mark
         self.fault = False  # latched until a reset
-        self.stands = False
         self.speed = 0.0  # pulses per tick
         self._speed_from = (0, tick)
         self._moved, self._pace = tick, 0.0  # when it last made a pulse, and its speed then
@@ -47,12 +45,11 @@ class Encoder:
         count = pulse + self.ahead
         if count != self.count or not must_move:
             self._moved, self._pace = tick, self.speed
-        self.stands = (tick - self._moved) * self._pace > _STANDS_PULSES and tick - self._moved > _STANDS_TICKS
         jumped = self._is_too_fast(count - self.count, ticks)
         races = self._is_too_fast(count - self._speed_from[0], tick - self._speed_from[1])
         ran_back = count < self.furthest - self._settling and self._most_per_tick != float("inf")
         self.count = count
-        if jumped or races or ran_back or tick - self._moved > _STILL_TICKS:
+        if jumped or races or ran_back or tick - self._moved > self._longest_gap():
             self.fault, self.index = True, None
             self.furthest, self._moved, self._speed_from = count, tick, (count, tick)
         self.furthest = max(self.furthest, count)
@@ -62,6 +59,12 @@ class Encoder:
         """The index mark passed when the belt was at `pulse`: the count there."""
         self.index = pulse + self.ahead
         return self.index
+
+    def _longest_gap(self) -> float:
+        """Ticks without a pulse that the speed of just now allows."""
+        if self._pace < _SLOW_SHARE * self._most_per_tick:
+            return _STILL_TICKS
+        return max(_GAP_TICKS, _GAP_PULSES / self._pace)
 
     def _is_too_fast(self, pulses: int, ticks: int) -> bool:
         return pulses > self._most_per_tick * ticks + self._settling

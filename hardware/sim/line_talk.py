@@ -1,7 +1,7 @@
 """What a station and the simulated line say to each other, beside what goes over the board's port.
 
 Each device is a connection of its own to the line's socket, opened with `Open`: the control, the camera, the sensors.
-A fourth, the mischief, is no device of a station: whoever lets things go wrong is heard there, whatever the station does.
+A fourth, the mischief, is no device of a station: whoever lets things go wrong is heard there, whatever that does.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import msgspec
 
 from grader.units import NS_PER_S, HostNs
 from hardware.sim.board import SimulatedBoard
-from hardware.sim.drive import JOG_SHARE, Drive
+from hardware.sim.drive import BRAKE_S, JOG_SHARE, Drive
 from hardware.sim.faults import Fault, FaultKind, Scenario, random_faults
 from hardware.sim.loop_camera import LoopCamera
 from hardware.sim.pty_port import PtyPort
@@ -161,7 +161,7 @@ class Mischief:
     def _emergency(self, pressed: bool, now: HostNs) -> None:
         self._parts.board.emergency_stop = pressed
         if pressed:
-            self._parts.drive.stop(now)
+            self._parts.drive.stop(now, ramp_s=BRAKE_S)
         else:
             self._run(now)
 

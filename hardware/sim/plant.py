@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import socket
 from collections import Counter
@@ -28,7 +29,7 @@ from grader.domain.installation import Installation
 from grader.errors import DeviceError
 from grader.units import NS_PER_S, BoardTick, HostNs, Pulse
 from hardware.local_socket import forget, listen
-from hardware.message_link import MessageLink
+from hardware.message_link import NO_MESSAGE, MessageLink
 from hardware.shared_frames import FrameSender
 from hardware.sim import line_talk as talk
 from hardware.sim.board import SimulatedBoard
@@ -97,7 +98,7 @@ class _Doors:
                 self._waiting.remove(link)
                 try:
                     found.append((msgspec.msgpack.decode(said[0], type=talk.Open).device, link, said[1:]))
-                except msgspec.MsgspecError:
+                except NO_MESSAGE:
                     link.close()
             elif link.closed:
                 link.close()
@@ -145,7 +146,7 @@ class _Orders(Generic[_Order]):
             self.hang_up()
         try:
             return [msgspec.msgpack.decode(data, type=self._kinds) for data in said]
-        except msgspec.MsgspecError:
+        except NO_MESSAGE:
             self.hang_up()
             return []
 
@@ -175,7 +176,7 @@ class Plant:
         installation = settings.installation
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
-        self._board = SimulatedBoard()
+        self._board = SimulatedBoard(boot_id=secrets.randbits(30) + 1)  # no other line's board is taken for it
         self._camera = LoopCamera(line, self._line, self._place, clock.now)
         self._sensors = SensorBox(line.source, installation)
         self._port = PtyPort(folder / talk.PORT, seed=settings.scenario.seed)
@@ -338,7 +339,8 @@ class Plant:
         sleep_s = min(LONGEST_SLEEP_S, self._drive.seconds_to(next_exposure, now))
         port = [self._port.fileno()] if self._port.plugged_in else []
         waits = [] if self._port.flush() else port
-        select.select([*port, *self._doors.filenos(), *self._control.filenos(), *self._wrongs.filenos()], waits, [], sleep_s)
+        said = [*self._doors.filenos(), *self._control.filenos(), *self._wrongs.filenos()]
+        select.select([*port, *said], waits, [], sleep_s)
 
     def _is_fruit(self, lane: int, cup: int) -> bool:
         return (self._last_cup is None or cup <= self._last_cup) and bool(self._source.occupied(lane, cup))

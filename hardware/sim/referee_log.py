@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 
 from grader.errors import BadFile
+from hardware.message_link import NO_MESSAGE
 from hardware.sim.referee import Landing
 
 REFEREE_LOG = "referee.jsonl"
@@ -81,7 +82,7 @@ class RefereeReader:
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         try:
             return [self._decode(line) for line in lines if line]
-        except msgspec.MsgspecError as problem:
+        except NO_MESSAGE as problem:
             raise BadFile(self._path, f"is not a referee's log: {problem}", remedy="name another folder") from problem
 
     def close(self) -> None:

@@ -20,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--accept-fruit", type=int, default=2000, help="of the simulated recording")
     group.addoption("--accept-day-fruit", type=int, default=1_000_000, help="of the day of belt")
     group.addoption("--accept-seconds", type=float, default=20.0, help="of each benchmark")
+    group.addoption("--accept-kills", type=int, default=100, help="of the station, with each kind of disk")
+    group.addoption("--accept-fault-minutes", type=float, default=60.0, help="of one fault after the other")
+    group.addoption("--accept-rate-minutes", type=float, default=30.0, help="at the full rate")
     group.addoption("--accept-fuzz-minutes", type=float, default=60.0, help="of fuzzing, on two cores")
 
 

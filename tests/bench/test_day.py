@@ -44,7 +44,7 @@ def test_weighings_of_the_cup_before_are_noticed_as_mixed_up(monkeypatch: pytest
 def test_fruit_that_never_get_a_row_are_noticed_as_lost() -> None:
     line = DayLine(LineSettings(lanes=1, loop_cups=LOOP_CUPS), np.zeros((2 * LOOP_CUPS, 1, 1, 3), np.uint8), None)
     book = DayBook(line, first_cup=line.pulse // PULSES_PER_CUP + 2)
-    for _ in range(100):
+    for _ in range(150):
         list(line.move(book.encoder_failed))
         book.moved()
     assert book.lost > 20 and book.balance == 0

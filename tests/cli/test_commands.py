@@ -26,10 +26,12 @@ import cv2
 import numpy as np
 import pytest
 
+from grader.cli.keys import SAME_PRESS_S
+from grader.domain.events import EventKind
 from grader.domain.installation import Installation, Line
 from grader.errors import JournalError
 from grader.grading.presets import preset_names, preset_path
-from grader.storage.journal import open_journal, read_fruit, read_outcomes
+from grader.storage.journal import open_journal, read_events, read_fruit, read_outcomes
 from grader.storage.provenance import RunInfo
 
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -366,7 +368,7 @@ def test_what_cannot_be_done_is_one_sentence(
     pipe, used = tmp_path / "pipe.toml", tmp_path / "used"
     os.mkfifo(pipe)
     used.mkdir()
-    (used / "journal.sqlite").touch()
+    (used / "journal.sqlite").write_text("no journal at all, but a file of that name")
     places = {"recording": recording, "empty_file": empty_file, "pipe": pipe, "used": used, "tmp": tmp_path}
     said = grader(*(word.format(**places) for word in words.split()))
     _assert_one_sentence(said, status, named.format(**places))
@@ -493,6 +495,54 @@ def test_ctrl_c_drains_closes_the_gates_and_prints_the_lot(tmp_path: Path) -> No
     _assert_books_agree(tmp_path)
 
 
+def test_a_fault_is_reset_by_a_key_pressed_twice_and_two_growers_get_their_own_packout(tmp_path: Path) -> None:
+    scenario, out = tmp_path / "scenario.toml", tmp_path / "out"
+    scenario.write_text('[[fault]]\nkind = "emergency_stop"\nat_s = 2.0\nfor_s = 1.0\n')
+    words = ("run", "--lanes", 1, "--out", out, "--scenario", scenario, "--lot", "17", "--grower", "Li")
+    with _terminal(*words) as terminal:
+        before = terminal.modes
+        terminal.read_until(lambda: "Hands off the gates! Then press R" in terminal.text)
+        assert terminal.modes != before
+        while "✓ The fault is reset" not in terminal.text:  # the stop is held for a second
+            terminal.type(b"R")
+            once_more = time.monotonic() + SAME_PRESS_S + 0.3
+            terminal.read_until(lambda until=once_more: time.monotonic() > until)
+        assert "RESET? Gates will move again" in terminal.text
+        fruit = _fruit_in(out / "journal.sqlite")
+        assert grader("order", "open-lot", "18", "--grower", "Wang", "--start", "now", "--out", out).status == 0
+        terminal.read_until(lambda: _fruit_in(out / "journal.sqlite") >= fruit + 40)
+        shown = grader("order", "show", "--out", out)
+        assert shown.status == 0 and "✓ RUNNING" in shown.out and "18 (Wang)" in shown.out, shown
+        terminal.type(b"l")
+        terminal.read_until(lambda: "L: English" in terminal.text)
+        terminal.type(b"\x03")
+        status = terminal.read_to_the_end()
+        assert terminal.modes == before, "the terminal is as it was"
+
+    assert status == 0, terminal.text
+    assert re.search(r"批次 17（货主 Li）：\d+ 果", terminal.text) and "批次 18（货主 Wang）" in terminal.text
+    kinds = [written.event.kind for written in read_events(out / "journal.sqlite")]
+    assert kinds.count(EventKind.FAULT) == kinds.count(EventKind.RESET) == 1
+    by_lot = json.loads((out / "summary.json").read_text())["by_lot"]
+    assert [(lot["name"], lot["grower"]) for lot in by_lot] == [("17", "Li"), ("18", "Wang")]
+    assert [lot["fruit"] for lot in by_lot] == [
+        sum(row["lot"] == lot["name"] for row in rows_of(out / "fruit.csv")) for lot in by_lot
+    ]
+
+
+def test_a_headless_run_tells_a_fault_at_once_and_ends_with_what_to_do(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('[[fault]]\nkind = "emergency_stop"\nat_s = 1.0\nfor_s = 1.0\n')
+    said = grader(
+        "run", "--headless", "--minutes", 0.05, "--lanes", 1, "--out", tmp_path / "out", "--scenario", scenario
+    )
+    assert said.status == 1
+    faulted = [line for line in said.out.splitlines() if line.startswith("FAULTED")]
+    assert faulted and "The emergency stop is pressed." in faulted[0]
+    assert said.err.startswith("✗ The emergency stop is pressed.\n1. Find out why it was pressed."), said.err
+    assert f"Start again: grader run --out {tmp_path}/out" in said.err
+
+
 def _assert_books_agree(out: Path) -> None:
     """Rows, landings, journal and gates tell one story."""
     verdict = json.loads((out / "referee.json").read_text())
@@ -524,6 +574,11 @@ class _Terminal:
     def text(self) -> str:
         """All that was shown, in its order, without colours and cursor moves."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._shown.decode(errors="replace"))
+
+    @property
+    def modes(self) -> list[object]:
+        """How the terminal treats what is typed."""
+        return termios.tcgetattr(self._screen)
 
     def type(self, keys: bytes) -> None:
         os.write(self._screen, keys)

@@ -12,13 +12,25 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from grader.cli.page import LINE_EVERY_NS, Page, closing_report, render, status_line
-from grader.cli.words import LANGUAGES, WORDS, Language, language_of, say, say_flag
+from grader.cli.closing import closing_report
+from grader.cli.page import render
+from grader.cli.watching import LINE_EVERY_NS, Page, status_line
+from grader.cli.words import LANGUAGES, WORDS, Language, language_of, say, say_findings, say_flag
 from grader.domain.decisions import BoardStatus
 from grader.domain.flags import FLAGS, flag_names
 from grader.domain.latency import Latency
-from grader.domain.snapshot import STAGES, LaneSnapshot, Snapshot, State
-from grader.storage.summary import Summary
+from grader.domain.lots import NO_LOT
+from grader.domain.snapshot import (
+    STAGES,
+    FaultKind,
+    Finding,
+    FindingKind,
+    LaneSnapshot,
+    LotOnBelt,
+    Snapshot,
+    State,
+)
+from grader.storage.summary import LotSummary, Summary
 from grader.units import HostNs, Pulse
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -156,6 +168,102 @@ def test_a_board_in_trouble_is_said(lang: Language, board: BoardStatus | None, k
     assert say(lang, key) not in text_of(render(a_snapshot(), lang))
 
 
+SENTENCE = "top: nothing came for 2.0 s"
+FINDINGS = {
+    kind: Finding(
+        kind=kind,
+        lane=3 if kind in (FindingKind.NO_WEIGHT, FindingKind.NO_SUGAR, FindingKind.NOT_SEEN) else None,
+        outlet=5 if kind is FindingKind.OUTLET_FULL else None,
+        share=0.57,
+        detail=SENTENCE if kind in (FindingKind.CAMERA, FindingKind.SENSORS, FindingKind.JOURNAL) else "12/s",
+    )
+    for kind in FindingKind
+    if kind is not FindingKind.LOT_WAITS  # the header says it
+}
+
+
+def watched(page: str) -> str:
+    """The words of the right column, without what is drawn around and between them."""
+    right = [line[40:] for line in page.splitlines()]
+    return "".join("".join(right).replace("│", "").split())
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("finding", FINDINGS.values(), ids=list(FINDINGS))
+def test_a_finding_is_said_in_full_beside_twelve_lanes_on_the_smallest_window(lang: Language, finding: Finding) -> None:
+    page = text_of(render(a_snapshot(12, findings=(finding,)), lang))
+    (said,) = say_findings(lang, [finding])
+    if lang == "en":
+        assert "".join(said.split()) in watched(page)
+    else:  # a Chinese character is two cells wide: columns are not characters
+        assert "".join(said.split()) in "".join(re.sub(r"│[^│]*││", "", page).replace("│", "").split())
+    assert all(f"{12_345 + lane:,}" in page for lane in range(12))
+    assert (SENTENCE in page) is (finding.detail == SENTENCE), "what a device says is in a line of its own"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_findings_come_with_the_most_serious_first_and_alike_ones_together(lang: Language) -> None:
+    full = [Finding(kind=FindingKind.OUTLET_FULL, outlet=outlet) for outlet in (7, 2)]
+    light = [Finding(kind=FindingKind.NO_WEIGHT, lane=lane, share=lane / 10) for lane in (3, 9, 4)]
+    said = say_findings(lang, (*light, *full, FINDINGS[FindingKind.JOURNAL]))
+    assert len(said) == 3
+    assert said[0] == say_findings(lang, [FINDINGS[FindingKind.JOURNAL]])[0]
+    assert re.search(r"2\D+7", said[1])
+    assert re.search(r"3\D+4\D+9\b", said[2]) and "90%" in said[2], "with the largest share"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_findings_without_room_are_counted(lang: Language) -> None:
+    page = text_of(render(a_snapshot(12, findings=tuple(FINDINGS.values())), lang))
+    assert say_findings(lang, [FINDINGS[FindingKind.JOURNAL]])[0] in page
+    assert re.search(re.escape(say(lang, "more", n="N")).replace("N", r"\d+"), page)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("can_reset", [True, False])
+@pytest.mark.parametrize("kind", FaultKind)
+def test_a_fault_says_what_happened_since_when_and_what_to_do(lang: Language, kind: FaultKind, can_reset: bool) -> None:
+    faulted = a_snapshot(
+        12, state=State.FAULTED, fault=kind, faulted_s=72.0, can_reset=can_reset, reason="belt encoder silent"
+    )
+    page = text_of(render(faulted, lang, keys=True))
+    words = "".join(page.replace("│", "").split())
+    for needed in (
+        say(lang, "fault", since="0:01:12"),
+        say(lang, f"fault_{kind}"),
+        "1. " + say(lang, f"remedy_{kind}"),
+        "2. " + say(lang, "reset_by_key" if can_reset else "restart"),
+    ):
+        assert "".join(needed.split()) in words
+    assert (faulted.reason in page) is (kind is not FaultKind.EMERGENCY_STOP)
+    if can_reset:
+        assert "grader order reset" in text_of(render(faulted, lang, keys=False)), "where no key is read"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_two_growers_at_once_and_a_lot_that_waits_are_in_the_header(lang: Language) -> None:
+    lots = (LotOnBelt(name="17", grower="Li", lanes=3), LotOnBelt(name="18", grower="王", lanes=9, lanes_waiting=3))
+    head = text_of(render(a_snapshot(12, lots=lots), lang)).split("╭")[0]
+    for name, values in (
+        ("lot_on_belt", {"lot": say(lang, "lot_of", lot="17", grower="Li"), "lanes": 3}),
+        ("lot_waits", {"lot": say(lang, "lot_of", lot="18", grower="王"), "lanes": 3}),
+        ("lot_on_belt", {"lot": say(lang, "lot_of", lot="18", grower="王"), "lanes": 9}),
+    ):
+        assert "".join(say(lang, name, all=12, **values).split()) in "".join(head.split())
+    gone = (LotOnBelt(name="17", grower="Li"), LotOnBelt(name="18", grower="王", lanes=12))
+    assert say(lang, "lot_leaves", lot=say(lang, "lot_of", lot="17", grower="Li")) in text_of(
+        render(a_snapshot(12, lots=gone), lang)
+    )
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_of_the_latency_the_most_important_is_shown_where_there_is_little_room(lang: Language) -> None:
+    page = text_of(render(a_snapshot(12, findings=tuple(FINDINGS.values())), lang))
+    assert say(lang, "frame_to_command") in page
+    roomy = text_of(render(a_snapshot(4), lang))
+    assert all(say(lang, stage) in roomy for stage in STAGES)
+
+
 def test_bars_grow_with_what_they_show() -> None:
     lanes = tuple(
         LaneSnapshot(lane=lane, fruit=1, fruit_per_s=rate, occupancy=0.5)
@@ -188,6 +296,7 @@ def test_every_flag_and_every_word_asked_for_can_be_said() -> None:
     for lang in LANGUAGES:
         assert all(say_flag(lang, flag_names(flag)) for flag in FLAGS)
         assert all(say(lang, key) for key in (*STAGES, *State, *(f"to_do_{state}" for state in State)))
+        assert all(say_findings(lang, [finding]) for finding in FINDINGS.values())
 
 
 @pytest.mark.parametrize(
@@ -238,6 +347,28 @@ def test_the_closing_report_has_the_whole_lot_on_80_columns(lang: Language) -> N
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+def test_of_several_lots_each_has_its_own_packout_and_its_grower(lang: Language) -> None:
+    by_lot = (
+        LotSummary(
+            name="17", grower="Li", fruit=200, packout={"Extra": {"70-75": 50}, "I": {"70-75": 150}}, outlets={"1": 200}
+        ),
+        LotSummary(
+            name="18", grower="王家果园", fruit=40, packout={"Extra": {"70-75": 40}}, outlets={"2": 39, "10": 1}
+        ),
+        LotSummary(name=NO_LOT, fruit=10, packout={"": {"": 10}}, outlets={"0": 10}),
+    )
+    text = text_of(closing_report(msgspec.structs.replace(SUMMARY, lots=("17", "18", NO_LOT), by_lot=by_lot), lang))
+    assert max(map(cells, text.splitlines())) <= 80
+    first, second, rest = (text.index(name) for name in (" 17", " 18", say(lang, "no_lot")))
+    assert (
+        first < text.index("Li") < text.index("25.0%") < second < text.index("王家果园") < text.index("100.0%") < rest
+    )
+    assert "2: 39  10: 1" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["Extra", *say(lang, "all_sizes").split(), "50", "25.0%"] in rows, "of the lot's own fruit"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_an_empty_lot_has_a_closing_report(lang: Language) -> None:
     empty = msgspec.structs.replace(
         SUMMARY, fruit=0, grades={}, packout={}, outlets={}, flags={}, latency={}, lots=(), late=0, void=0
@@ -267,3 +398,21 @@ def test_in_a_log_there_is_a_line_every_ten_seconds_and_at_each_change(tmp_path:
     assert [line.split()[0] for line in lines] == ["RUNNING", "RUNNING", "RUNNING", "DRAINING"]
     assert lines[0] == status_line(a_snapshot(), "en")
     assert "late 4" in lines[0] and "45.6 fruit/s" in lines[0]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_in_a_log_a_finding_has_its_line_at_once_when_it_comes_and_when_it_goes(lang: Language) -> None:
+    log = io.StringIO()
+    full, camera = (FINDINGS[kind] for kind in (FindingKind.OUTLET_FULL, FindingKind.CAMERA))
+    with Page(lang, Console(file=log, force_terminal=False)) as page:
+        for tick, found in enumerate([(), (full,), (full, camera), (full, camera), (camera,), ()]):
+            page.show(a_snapshot(t_ns=HostNs(1 + tick * LINE_EVERY_NS // 40), findings=found))
+    (said_full,), (said_camera,) = (say_findings(lang, [finding]) for finding in (full, camera))
+    lines = [line.split("  ", 1)[1] for line in log.getvalue().splitlines()[1:]]
+    assert lines == [
+        said_full,
+        said_camera,
+        SENTENCE,
+        say(lang, "finding_over", finding=said_full),
+        say(lang, "finding_over", finding=said_camera),
+    ]

@@ -199,9 +199,7 @@ class Floor:
         """Where every fruit landed against where it was sent."""
         seen = read_referee(self.folder)
         phases = [
-            each
-            for each in self.events(EventKind.RUN_STARTED, EventKind.REPHASED)
-            if each.wall_s >= seen.since_wall_s
+            each for each in self.events(EventKind.RUN_STARTED, EventKind.REPHASED) if each.wall_s >= seen.since_wall_s
         ]
         return refereed(self.fruit(), seen.landed, seen.openings, phases, self.installation)
 

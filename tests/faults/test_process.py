@@ -29,9 +29,7 @@ def typed(*words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_second_station_on_the_folder_is_refused_and_the_first_goes_on(
-    station: StationProcess, floor: Floor
-) -> None:
+def test_a_second_station_on_the_folder_is_refused_and_the_first_goes_on(station: StationProcess, floor: Floor) -> None:
     status, said = typed("run", "--headless", "--out", str(floor.folder), "--sheet", str(floor.folder / "sheet.toml"))
     assert status == 1
     assert "another station runs here" in said, said

@@ -1,4 +1,4 @@
-"""The harness finds what was planted: crashes, loops without end, dead processes, memory; and lines decide what is kept."""
+"""The harness finds what was planted: crashes, endless loops, dead processes, memory. Lines reached lead it there."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import pytest
 
 from bench.fuzz import hunt as hunting
 from bench.fuzz.__main__ import told
-from bench.fuzz.hunt import Findings, Target, Trial, hunt
+from bench.fuzz.hunt import Failure, Findings, Target, Trial, hunt
 from bench.fuzz.mutation import MOST_BYTES, Draws, Parts, spoilt_bytes
 from bench.fuzz.targets import TARGETS
 from bench.fuzz.workers import hunted
-from grader.errors import BadFile, JournalError
+from grader.errors import BadFile, GraderError, JournalError
 
 SEEDS = [b"DQR"]  # each letter one bit from those of FUZ
 
 
 def behind_three_doors(folder: Path) -> Trial:
     def read(data: bytes) -> None:
-        if data[:1] == b"F":
-            if data[1:2] == b"U":
-                if data[2:3] == b"Z":
-                    raise KeyError(data)
+        if len(data) != 3 or data[:1] != b"F":
+            return
+        if data[1:2] != b"U":
+            return
+        if data[2:3] == b"Z":
+            raise KeyError(data)
 
     return Trial(SEEDS, read)
 
@@ -72,7 +74,7 @@ def test_lines_reached_lead_to_what_chance_alone_does_not_find(tmp_path: Path, m
     target = Target("doors", behind_three_doors, spoilt_bytes)
     (failure,) = hunt(target, tmp_path, seed=1, seconds=1.5).failures.values()
     assert failure.what.startswith("KeyError at tests/fuzz/test_harness.py:")
-    assert failure.data.startswith(b"FUZ") and failure.times >= 1
+    assert failure.data == b"FUZ"
     monkeypatch.setattr(hunting, "_MOST_KEPT", 0)
     assert hunt(target, tmp_path, seed=1, seconds=0.5).failures == {}
 
@@ -87,7 +89,7 @@ def test_the_same_seed_makes_the_same_inputs(tmp_path: Path) -> None:
 
 
 def test_only_the_promised_error_may_be_raised(tmp_path: Path) -> None:
-    def failures(may_raise: type) -> dict:
+    def failures(may_raise: type[GraderError]) -> dict[str, Failure]:
         return hunt(
             Target("refuses", refuses_everything, spoilt_bytes, may_raise), tmp_path, seed=1, seconds=0.05
         ).failures
@@ -139,5 +141,5 @@ def test_the_parts_of_a_sound_input_make_a_sound_input_again(name: str, tmp_path
     mutate, trial = TARGETS[name].mutate, TARGETS[name].begin(tmp_path)
     assert isinstance(mutate, Parts)
     for data in trial.seeds:
-        assert len(mutate.split(data)) > 1
+        assert mutate.split(data)
         trial.read(mutate.join(mutate.split(data)))

@@ -121,6 +121,7 @@ def test_a_board_that_restarts_is_lost_until_it_is_connected_again(board_on_pty,
     assert (outcome.result, outcome.reason) == (Result.VOID, "the board restarted")
     with pytest.raises(BoardLost, match="restarted"):
         board.submit([ahead(board, 500)])
+    assert [(o.result, o.reason) for o in board.outcomes()] == [(Result.VOID, "the board restarted")]
     with pytest.raises(BoardLost):
         board.status()
     board.connect()

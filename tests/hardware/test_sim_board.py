@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from grader.domain.decisions import SILENT, PlantOutputs, Result
@@ -231,10 +232,10 @@ def test_an_encoder_that_jumps_or_runs_back_shuts_the_gates_until_a_reset(talk, 
     talk.run_ms(200)
     assert ends(talk)[9] == (Result.REFUSED, "encoder fault")
     assert len(talk.triggers) == exposures
-    before = talk.session.count_id
+    before = talk.session.counts
     talk.connect(nonce=8)
     assert not talk.session.status().encoder_fault
-    assert talk.session.count_id != before and talk.session.latest_mark is None
+    assert talk.session.counts == before + 1 and talk.session.latest_mark is None
     mark = Pulse(int(talk.pulse))
     talk.board.index_passed(mark)
     talk.submit(command(20, 1))
@@ -261,7 +262,7 @@ def test_a_belt_that_runs_without_a_pulse_has_lost_its_encoder_and_one_that_stan
     assert talk.session.status().encoder_fault
 
 
-@pytest.mark.parametrize("pulses_per_s", [96, 1152, 1440])
+@pytest.mark.parametrize("pulses_per_s", [400, 1152, 1440])
 def test_a_gate_that_is_open_when_the_encoder_falls_silent_closes_before_the_next_cup_comes(
     talk, command, pulses_per_s
 ):
@@ -276,7 +277,7 @@ def test_a_gate_that_is_open_when_the_encoder_falls_silent_closes_before_the_nex
         talk.run_ms(1)
         silent_from += belt_goes_on
     assert silent_from < 9 * 96 + 2000 - 20  # the lever of the next
-    assert talk.outcomes[-1].reason.startswith("belt stopped")
+    assert talk.outcomes[-1].reason.startswith("encoder")
 
 
 def test_a_belt_that_settles_back_a_little_is_sound_and_fires_no_exposure_twice(talk, command):
@@ -314,9 +315,8 @@ def test_the_plant_is_shown_what_the_station_says_and_a_fault_when_it_is_silent(
 
 def test_gates_are_all_the_way_closed_a_quarter_of_a_second_after_the_station_fell_silent(talk, command):
     talk.connect()
-    talk.submit(command(0, 1))
+    talk.submit(msgspec.structs.replace(command(0, 1), close_pulse=Pulse(9000)))
     talk.run_to(1990)
-    talk.pulses_per_s = 96  # the window stays open
     silent_from = talk.ms
     talk.to_board = lambda data: b""
     while talk.board.gates[0, 1].told_open or talk.board.movements(0, 1)[0].closed is None:

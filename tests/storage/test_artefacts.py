@@ -162,7 +162,12 @@ HUGE = (
     + b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 99999), }".ljust(117)
     + b"\n"
 )
-UNCLOSED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '|u1', 'shape': (".ljust(117) + b"\n"
+
+
+def headed(text: bytes) -> bytes:
+    """An array of such a header, and of nothing else."""
+    return b"\x93NUMPY\x01\x00\x76\x00" + text.ljust(117) + b"\n"
+
 
 DAMAGE: dict[str, dict[str, bytes | None]] = {
     "no header": {"header_json": None},
@@ -181,7 +186,10 @@ DAMAGE: dict[str, dict[str, bytes | None]] = {
     "array of another dtype": {"lookup_npy": _npy(np.zeros(3))},
     "array of objects": {"lookup_npy": _npy(np.array([{}], dtype=object))},
     "array that announces petabytes": {"lookup_npy": HUGE},
-    "array whose header is not closed": {"lookup_npy": UNCLOSED},
+    "array whose header is not closed": {"lookup_npy": headed(b"{'descr': '|u1', 'shape': (")},
+    "array whose header is no text of Python": {"lookup_npy": headed(b"{'descr' '|u1' 5}")},
+    "array whose header is indented": {"lookup_npy": headed(b" {}\n  7\n 8")},
+    "array of Python 2": {"lookup_npy": headed(b"{'descr': '|u1', 'fortran_order': False, 'shape': (3L, 4L), }")},
     "array in Fortran order": {"matrix_npy": _npy(np.asfortranarray(np.ones((2, 3), np.float32)))},
     "array cut short": {"lookup_npy": _npy(TABLE.lookup)[:-1]},
     "array with bytes behind it": {"lookup_npy": _npy(TABLE.lookup) + b"x"},

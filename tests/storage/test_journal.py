@@ -515,6 +515,14 @@ def spoil_cells(path: Path, changes: str) -> None:
     db.close()
 
 
+def serials(path: Path) -> None:
+    opened = open_journal(path, RUN)
+    try:
+        opened.last_serials()
+    finally:
+        opened.close()
+
+
 @pytest.mark.parametrize(
     ("changes", "read"),
     [
@@ -526,6 +534,7 @@ def spoil_cells(path: Path, changes: str) -> None:
         ("UPDATE outcome SET result = 'exploded'", read_outcomes),
         ("UPDATE run SET versions = '[]'", read_runs),
         ("UPDATE run SET installation = x'ff'", read_runs),
+        ("UPDATE fruit SET cup = 'x'", serials),
         ("UPDATE event SET pulse = 'x'", read_events),
         ("UPDATE event SET kind = 'nothing'", read_events),
         ("UPDATE event SET figures = '[]'", read_events),

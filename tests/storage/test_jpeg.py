@@ -121,3 +121,11 @@ def test_jpeg_pictures_are_read_and_said_to_be_without_a_checksum(tmp_path: Path
     (warning,) = recording.warnings
     assert "frames.csv: 2 of 9 pictures are JPEG" in warning and "PNG" in warning
     assert any("are JPEG" in problem.text for problem in validate(line))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_picture_of_scans_without_end_is_damaged_before_it_is_decoded(form: str) -> None:
+    data = written(form).tobytes()
+    at = data.index(b"\xff\xda")
+    scans = np.frombuffer(data[:at] + b"\xff\xda\x00\x02" * 30_000 + data[at:], np.uint8)
+    assert jpeg_head(scans) == "damaged"

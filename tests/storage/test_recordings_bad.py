@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -637,3 +638,13 @@ def test_spoiled_bytes_are_refused_or_read_and_nothing_else(tmp_path: Path, part
         file.write_bytes(spoiled(sound, generator))
         read += survives(path, tmp_path / f"copy{number}.packed")
     assert read > 0  # not everything may be refused
+
+
+def test_a_description_of_ten_thousand_unknown_tables_is_read_once_and_not_once_for_each(line: Path) -> None:
+    file = line / "recording.toml"
+    file.write_text(file.read_text() + "".join(f"[x{number}]\n" for number in range(10_000)))
+    before_s = time.process_time()
+    unknown = [problem for problem in validate(line) if "unknown key" in problem.text]
+    assert time.process_time() - before_s < 20  # half a second; ten minutes, when each looked for its line
+    assert len(unknown) == 10_000
+    assert file.read_text().split("\n")[unknown[-1].row - 1] == "[x9999]"

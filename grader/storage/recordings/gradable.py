@@ -22,7 +22,7 @@ def check_gradable(recording: StoredRecording, findings: Findings) -> None:
     """What keeps fruit from being graded by this recording, sound as its parts may be."""
     camera, manifest = recording.graded_by, recording.manifest
     if camera != usual_camera(list(recording.installation.cameras)):  # of that one it was asked already
-        report(graded_camera_faults(recording.installation, camera), manifest.text, manifest.file, findings)
+        report(graded_camera_faults(recording.installation, camera), manifest.lines, manifest.file, findings)
     _check_steps(recording, camera, findings)
 
 

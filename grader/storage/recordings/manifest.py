@@ -7,7 +7,6 @@ is read and written as well, so that a replay finds the outlets where they stood
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -22,7 +21,8 @@ from grader.domain.installation import COLOURS, Installation
 from grader.domain.plausible import document_faults, installation_faults
 from grader.domain.shape import read_as, shown
 from grader.storage.recordings.findings import Findings
-from grader.storage.recordings.toml_text import line_of, toml_text
+from grader.storage.recordings.toml_text import toml_text
+from grader.storage.toml_lines import document_of, line_of, lines_by_path
 
 FORMAT = 1
 
@@ -32,10 +32,12 @@ Extra = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A recording.toml that was read: its text as it stands, what it says, and the keys it says besides."""
+    """A recording.toml that was read: its text as it stands, the line of each entry, what it says, and the keys it says
+    besides."""
 
     file: Path
     text: str
+    lines: Mapping[Keys, int]
     installation: Installation
     extra: Extra
 
@@ -43,7 +45,7 @@ class Manifest:
 def read_manifest(text: str, file: Path, findings: Findings) -> Manifest | None:
     """Parse and check. None after an error when findings are not strict; otherwise the first error raises."""
     try:
-        tree = tomllib.loads(text)
+        tree, lines = document_of(text), lines_by_path(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         at = re.search(r"at line (\d+)", str(error))
         findings.error(
@@ -53,7 +55,7 @@ def read_manifest(text: str, file: Path, findings: Findings) -> Manifest | None:
             remedy="put the line right in a text editor",
         )
         return None
-    return _Reading(text, file, findings).manifest(tree)
+    return _Reading(text, lines, file, findings).manifest(tree)
 
 
 def manifest_text(installation: Installation, extra: Mapping[str, Any] | None = None) -> str:
@@ -75,8 +77,8 @@ def extra_bands(bands: tuple[str, ...]) -> tuple[str, ...]:
 class _Reading:
     """One reading of one recording.toml."""
 
-    def __init__(self, text: str, file: Path, findings: Findings) -> None:
-        self.text, self.file, self.findings = text, file, findings
+    def __init__(self, text: str, lines: Mapping[Keys, int], file: Path, findings: Findings) -> None:
+        self.text, self.lines, self.file, self.findings = text, lines, file, findings
         self.failed = False
 
     def manifest(self, tree: dict[str, Any]) -> Manifest | None:
@@ -90,7 +92,7 @@ class _Reading:
             return None
         installation = read_as(known, Installation)
         self._report(*installation_faults(installation, has_gates="gates" in known))
-        return None if self.failed else Manifest(self.file, self.text, installation, extra)
+        return None if self.failed else Manifest(self.file, self.text, self.lines, installation, extra)
 
     def _table(self, kind: type[msgspec.Struct], table: dict[str, Any], path: Keys) -> tuple[dict[str, Any], Extra]:
         """A table without its unknown keys, and those."""
@@ -128,14 +130,14 @@ class _Reading:
 
     def _report(self, *faults: Fault) -> None:
         self.failed |= any(not fault.warning for fault in faults)
-        report(faults, self.text, self.file, self.findings)
+        report(faults, self.lines, self.file, self.findings)
 
 
-def report(faults: Iterable[Fault], text: str, file: Path, findings: Findings) -> None:
+def report(faults: Iterable[Fault], lines: Mapping[Keys, int], file: Path, findings: Findings) -> None:
     """Faults of a recording.toml with their lines."""
     for fault in (each.named for each in faults):
         tell = findings.warn if fault.warning else findings.error
-        tell(file, fault.text, row=line_of(text, fault.path), remedy=fault.remedy)
+        tell(file, fault.text, row=line_of(fault.path, lines), remedy=fault.remedy)
 
 
 def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -51,8 +52,7 @@ class CsvTable:
         if "" in self.columns:
             place = self.columns.index("") + 1
             raise BadRecording(file, f"column {place} has no name", row=1, remedy="name every column")
-        if len(set(self.columns)) < len(self.columns):
-            twice = next(name for name in self.columns if self.columns.count(name) > 1)
+        if twice := next((name for name, times in Counter(self.columns).items() if times > 1), ""):
             raise BadRecording(file, f"column {twice[:60]!r} is there twice", row=1, remedy="rename or remove one")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:

@@ -1,4 +1,4 @@
-"""TOML out (the standard library only reads it), and the line on which a key stands."""
+"""TOML out: the standard library only reads it."""
 
 from __future__ import annotations
 
@@ -8,45 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-KeyPath = tuple[str | int, ...]
-"""Keys and list positions from the top: ("lots", 1, "first_cup")."""
-
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_KEY_PART = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
-_HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
-_ASSIGNMENT = re.compile(r"\s*((?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[A-Za-z0-9_.\s-])+?)\s*=")
 
 
 def toml_text(tree: Mapping[str, Any]) -> str:
     """A tree of what tomllib gives (tables, lists, text, numbers, booleans, dates) as TOML that reads back equal."""
     return "\n".join(_table_lines(tree, ())).lstrip("\n") + "\n"
-
-
-def line_of(text: str, path: KeyPath) -> int | None:
-    """1-based line where the key is set, or else the innermost table around it; None when neither is found.
-
-    Good for messages about text that tomllib has accepted, and no more: inside a multi-line string it may be fooled.
-    """
-    places: dict[KeyPath, int] = {}
-    here: KeyPath = ()
-    elements: dict[KeyPath, int] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := _HEADER.match(line):
-            here = _key_parts(header[2])
-            if header[1] == "[[":
-                places.setdefault(here, number)
-                elements[here] = elements.get(here, -1) + 1
-                here = (*here, elements[here])
-            places.setdefault(here, number)
-        elif assignment := _ASSIGNMENT.match(line):
-            places.setdefault((*here, *_key_parts(assignment[1])), number)
-    while path and path not in places:
-        path = path[:-1]
-    return places.get(path)
-
-
-def _key_parts(dotted: str) -> KeyPath:
-    return tuple(double or single or bare for double, single, bare in _KEY_PART.findall(dotted))
 
 
 def _table_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
 
 Path = tuple[str | int, ...]
 
@@ -21,14 +23,29 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\r\n]*")
+_MOST_PARTS = 50
+_ENDLESS_KEY = re.compile(
+    rf"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_PARTS}}}""", re.ASCII
+)
+
+
+def document_of(text: str) -> dict[str, Any]:
+    """What a TOML text holds. Raises RecursionError, and ValueError in tomllib's words.
+
+    A key of endless parts is refused before tomllib, whose time grows with their square, has to do with it.
+    """
+    if endless := _ENDLESS_KEY.search(text):
+        line = text.count("\n", 0, endless.start()) + 1
+        raise ValueError(f"A key has over {_MOST_PARTS} parts (at line {line}, column 1)")
+    return tomllib.loads(text)
 
 
 def lines_by_path(text: str) -> dict[Path, int]:
     """1-based line of every table, key and array item of a sound TOML text; the whole file is ()."""
-    return _Walk(text).lines
+    return _Walk(text.replace("\r\n", "\n")).lines
 
 
-def line_of(path: Path, lines: dict[Path, int]) -> int:
+def line_of(path: Path, lines: Mapping[Path, int]) -> int:
     """The line of an entry, or of the nearest one around it that stands in the file."""
     while path and path not in lines:
         path = path[:-1]

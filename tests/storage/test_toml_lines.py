@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.config.toml_lines import line_of, lines_by_path
 from grader.grading.presets import preset_names, preset_path
+from grader.storage.toml_lines import document_of, line_of, lines_by_path
 
 TEXT = '''\
 # a comment with [brackets] and "quotes
@@ -126,3 +127,18 @@ def test_whatever_tomllib_reads_is_walked_to_the_end(text: str) -> None:
     lines = lines_by_path(text)
     assert set(lines) == set(paths_of(document))
     assert all(1 <= line <= text.count("\n") + 1 for line in lines.values())
+
+
+@pytest.mark.parametrize(
+    "key", ["a." * 60_000 + "a", '"a" . ' * 60 + "a", "[" + "x-1.'y'." * 60 + "z]", "b = {" + "c." * 60 + "d"]
+)
+def test_a_key_of_endless_parts_is_refused_by_its_line_before_it_is_read(key: str) -> None:
+    with pytest.raises(ValueError, match=r"over 50 parts \(at line 3, column 1\)"):
+        document_of(f"x = 1\n\n{key}")
+
+
+@pytest.mark.parametrize(
+    "text", ["x = [" + "1.5, " * 5000 + "]", "x = '" + "a. " * 40 + "'", "a.b.c.d.e.f = 1", "x" * 100_000 + " = 1"]
+)
+def test_long_lines_and_dots_elsewhere_are_no_endless_key(text: str) -> None:
+    assert document_of(text) == tomllib.loads(text)
