@@ -338,10 +338,11 @@ def deal(
     stretch = _stretch_of(lots.first_cup, lane, cup)
     if stretch.min() == stretch.max():  # as nearly always
         return [(lots.stretches[stretch[0]], np.arange(len(stretch)))], events
-    rows_of: dict[str, list[int]] = {}
+    rows_of: dict[int, tuple[Lot, list[int]]] = {}  # a lot that was taken up again has several stretches
     for row, index in enumerate(stretch.tolist()):
-        rows_of.setdefault(lots.stretches[index].name, []).append(row)
-    return [(lots.known.get(name) or _no_lot(), np.array(rows)) for name, rows in rows_of.items()], events
+        lot = lots.stretches[index]
+        rows_of.setdefault(id(lot), (lot, []))[1].append(row)
+    return [(lot, np.array(rows)) for lot, rows in rows_of.values()], events
 
 
 def unwatched(lots: Lots, track: TrackState) -> None:

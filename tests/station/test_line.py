@@ -251,7 +251,7 @@ def test_a_step_hands_out_what_happened_to_the_scale_and_another_line_goes_on_wi
 
     memory = memory_of(run.state.track.scale)
     later = Run([(0, 5)], lanes=1)
-    later.state = new_line(later.settings, memory)
+    later.state = new_line(later.settings, scale_memory=memory)
     later.state.eye = later.eye  # type: ignore[assignment]
     later.frames(frames_for(20), {(0, 5): MASS_G})
     assert later.out()[0, 5].values["mass_g"] == MASS_G - 3.0

@@ -24,7 +24,7 @@ from grader.domain.lots import NO_LOT, LotRecord
 from grader.domain.views import Occupancy
 from grader.errors import GraderError
 from grader.grading.compiled import CompiledSheet, compiled
-from grader.station.line import LineSettings, Step, new_line, step
+from grader.station.line import LineSettings, new_line, step
 from grader.station.lots import (
     LotOrder,
     Lots,
@@ -61,12 +61,8 @@ class Belt(Run):
 
     def __init__(self, fruit: list[Cup], lanes: int = 1, **changes: Any) -> None:
         super().__init__(fruit, lanes=lanes, gap_cups=GAP, installation=installation(lanes), **changes)
-        self.fruit, self.next, self.events = fruit, 0, list[Event]()
+        self.fruit, self.next = fruit, 0
         self.last = max(cup for _, cup in fruit)
-
-    def take(self, result: Step) -> list[Cup]:
-        self.events += result.events
-        return super().take(result)
 
     def to(self, cup: int) -> None:
         """Run until the cup has come half-way into the picture."""
