@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -133,7 +133,8 @@ class _Log:
             self._print(f"✓ {duration(snapshot.elapsed_s)}  {say(lang, 'finding_over', finding=said)}")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with suppress(OSError):  # a log on a full disk, or that nobody reads any more, is no reason to stop a belt
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _without(findings: tuple[Finding, ...], others: tuple[Finding, ...]) -> list[Finding]:
