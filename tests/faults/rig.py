@@ -42,8 +42,8 @@ from hardware.sim.varieties import VARIETIES
 LANES, OUTLETS, CUPS_PER_SECOND, SEED = 2, 3, 12.0, 1
 PULSES_PER_CUP = 96
 PULSES_PER_S = CUPS_PER_SECOND * PULSES_PER_CUP
-CHAIN_CUPS = 72
-"""The index mark comes every six seconds: a tenth of a real chain, lest the tests wait for it."""
+CHAIN_CUPS = 54
+"""The index mark comes every 4.5 seconds: a ninth of a real chain, lest the tests wait for it."""
 
 PATIENCE_S = 30.0
 """No promise: what has not come after so long is taken for lost."""
@@ -175,7 +175,7 @@ class Floor:
         return [record for record in read_fruit(self.journal) if record.cup >= since]
 
     def without_a_row(self, cups: range) -> list[tuple[int, int]]:
-        """Fruit in these cups that the journal does not have: (lane, cup). The chain is four rounds of the line's
+        """Fruit in these cups that the journal does not have: (lane, cup). The chain is three rounds of the line's
         fruit: serials that are whole chains ahead of the belt's are of the same fruit."""
         known = {(record.lane, record.cup) for record in self.fruit(cups.start)}
         there = [(lane, cup) for cup in cups for lane in range(LANES) if self._simulated.occupied(lane, cup)]
