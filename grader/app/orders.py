@@ -33,10 +33,11 @@ class OrderDesk:
     A station opens its desk before it touches anything else in its folder: whoever comes second is turned away there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Raises DeviceError when another station takes orders there."""
+    def __init__(self, folder: Path, carry_out: Callable[[Order], Answer] | None = None) -> None:
+        """carry_out: None, as long as there is nobody who could. Raises DeviceError when another station takes orders
+        there."""
         self._path = folder / SOCKET
-        self._carry_out: Callable[[Order], Answer] = _not_now
+        self._carry_out = carry_out or _not_now
         if is_alive(self._path):
             raise DeviceError(
                 f"{folder}: another station runs here: `grader order stop --out {folder}` ends it; or name another folder"

@@ -91,7 +91,7 @@ def board_text(snapshot: Snapshot, lang: Language) -> Text:
         return Text(f"✗ {say(lang, 'emergency_stop')}", style=BAD)
     if not board.belt_running:
         return Text(f"! {say(lang, 'belt_stopped')}", style=WARNING)
-    said = say(lang, "board_good", pending=board.pending, open=board.gates_open, boot=board.boot_id)
+    said = say(lang, "board_good", pending=board.pending, open=board.gates_open)
     return Text(f"✓ {said}", style=GOOD)
 
 
