@@ -36,6 +36,7 @@ class Flag(IntFlag):
     NO_COLOUR = 1 << 19
     OUT_OF_PLACE = 1 << 20
     GATES_SHUT = 1 << 21
+    TOO_DARK = 1 << 22
 
 
 class FlagMeaning(NamedTuple):
@@ -69,6 +70,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.NO_COLOUR: FlagMeaning("its skin has no colour that fruit have", "果面颜色异常", False),
     Flag.OUT_OF_PLACE: FlagMeaning("not where its cup should be", "不在果杯应有的位置", True),
     Flag.GATES_SHUT: FlagMeaning("decided while the gates had to stay shut", "判定时分选门须保持关闭", True),
+    Flag.TOO_DARK: FlagMeaning("pictures were too dark while it crossed", "经过时图像过暗", False),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

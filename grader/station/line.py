@@ -309,6 +309,8 @@ def _picture(
         faults.colourless += wrong is Trouble.COLOURLESS
         faults.filled_up += wrong is Trouble.FILLED_UP
         return None, flags | Flag.FRAME_DAMAGED
+    if state.light.is_too_dark:
+        return None, flags | Flag.TOO_DARK
     if flags & Flag.FRAME_REPEATED:
         if before and before[-1].pulse == now.pulse and has_moved(before[-1].rows, now.rows):
             faults.uncounted += 1  # the belt moves, and the encoder does not count

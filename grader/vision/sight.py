@@ -29,6 +29,8 @@ _FILLED_COUNTS, _STRANGE_SHARE = 12, 0.02
 """By so much what fills a picture up differs from nearly all that the camera saw."""
 _LIGHT_PICTURES = 40
 """Pictures that the belt's light is averaged over: a few seconds."""
+_LEAST_LIGHT = 0.25
+"""With less of it than this, colours are those of the noise."""
 _SHOWN_COUNTS = 40
 """Between a belt and anything that lies on it, at least."""
 
@@ -70,11 +72,12 @@ def has_moved(before: bytes, now: bytes) -> bool:
 class Light:
     """How bright the belt is, by the darker pixels of sights, as a share of the brightest that it was.
 
-    share: None before enough pictures were seen.
+    share: of late; None before enough pictures were seen. is_too_dark: the latest picture is, to tell a colour by.
     """
 
     def __init__(self) -> None:
         self.share: float | None = None
+        self.is_too_dark = False
         self._seen, self._now, self._best = 0, 0.0, 0.0
 
     def see(self, sight: bytes) -> None:
@@ -85,6 +88,7 @@ class Light:
         if self._seen >= _LIGHT_PICTURES:
             self._best = max(self._best, self._now)
             self.share = self._now / self._best if self._best > 0 else None
+            self.is_too_dark = dark < _LEAST_LIGHT * self._best
 
 
 def is_colourless(sight: bytes, n_bands: int) -> bool:

@@ -24,13 +24,14 @@ FOREIGN = {
 
 @pytest.mark.parametrize("said", FOREIGN.values(), ids=FOREIGN)
 def test_what_is_no_order_is_answered_and_the_next_order_is_carried_out(tmp_path: Path, said: bytes) -> None:
-    desk = OrderDesk(tmp_path, lambda order: Done())
+    desk = OrderDesk(tmp_path)
     talk = MessageLink(connect(tmp_path / SOCKET))
     try:
         talk.send(said)
         select.select([talk], [], [], 10)
         assert len(talk.receive()) == 1
-        assert give_order(tmp_path, Show()) == Done()
+        with desk.serving(lambda order: Done()):
+            assert give_order(tmp_path, Show()) == Done()
     finally:
         talk.close()
         desk.close()

@@ -36,6 +36,7 @@ from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.line_talk import Broken
 from hardware.sim.live import LiveLine, Saboteur, read_referee, start_live_line
 from hardware.sim.loop_camera import PreparedLine
+from hardware.sim.referee_log import Opening
 from hardware.sim.simulate import prepare_simulated_line
 from hardware.sim.varieties import VARIETIES
 
@@ -203,9 +204,10 @@ class Floor:
         ]
         return refereed(self.fruit(), seen.landed, seen.openings, phases, self.installation)
 
-    def closings_after(self, pulse: float) -> list[float]:
-        """Where on the belt gates began to close since."""
-        return [opening.closing for opening in read_referee(self.folder).openings if opening.closing > pulse]
+    def openings_between(self, first: float, last: float, outlet: int | None = None) -> list[Opening]:
+        """Of gates, or of those of one outlet, that began between two places of the belt."""
+        openings = read_referee(self.folder).openings
+        return [each for each in openings if first < each.opening < last and outlet in (None, each.outlet)]
 
 
 class StationProcess:

