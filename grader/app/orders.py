@@ -40,7 +40,7 @@ class OrderDesk:
         self._carry_out = carry_out or _not_now
         if is_alive(self._path):
             raise DeviceError(
-                f"{folder}: another station runs here: `grader order stop --out {folder}` ends it; or name another folder"
+                f"{folder}: another station runs here: `grader order stop --out {folder}` ends it"
             )
         self._socket = listen(self._path)
         self._socket.setblocking(False)

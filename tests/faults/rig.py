@@ -1,4 +1,4 @@
-"""A packing floor to break things on: a simulated line, a real station in a process of its own, and who lets things fail.
+"""A packing floor to break things on: a simulated line, a station in a process of its own, and who lets things fail.
 
 Nothing here is imitated: the station is `grader run`, its orders go over its socket, what it decided is read from its
 journal, and what truly happened from the line's own record.

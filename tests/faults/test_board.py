@@ -1,4 +1,4 @@
-"""A gate board that refuses, is silent, starts anew, lies, or cannot be reached: pending commands are void, gates close.
+"""A gate board that refuses, is silent, starts anew, lies, or cannot be reached: what was pending is void, gates close.
 
 What truly happened is the line's own record of its gates.
 """
