@@ -57,6 +57,8 @@ PICTURE_WAIT_MS = 200.0
 """A picture that comes no later than this after its trigger still shows its cups 80 ms before their decision."""
 FAULT_EVERY_S = 20.0
 """At the level `faults`."""
+LEVEL, VARIETY, SEED = "changing", "Fuji", 1
+"""Of a line of which nothing else was said."""
 FIRST_LOT = "lot-1"
 COLLECT_S = 10.0
 """So often the collector looks for rings of garbage, when it is told to: else it would choose the moment itself."""
@@ -71,9 +73,9 @@ class SimulatedRun:
     station: Path | None = None
     lanes: int | None = None
     cups_per_second: float | None = None
-    level: str = "changing"
+    level: str | None = None
     variety: str | None = None
-    seed: int = 1
+    seed: int | None = None
     sheet: str | None = None
     lot: str | None = None
     grower: str = ""
@@ -96,6 +98,12 @@ class LiveRun:
         self.is_asked_to_stop = threading.Event()
         self._shown: Snapshot | None = None
         self._collected_at = time.monotonic()
+
+    @property
+    def seed(self) -> int | None:
+        """Of the simulated line."""
+        said = None if self._line.ready is None else self._line.ready.asked.get("seed")
+        return said if isinstance(said, int) else None
 
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
@@ -229,10 +237,11 @@ def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
             raise
         return line
     known = station_settings.installation.line
+    wanted |= {"level": asked.level or LEVEL, "variety": asked.variety or VARIETY, "seed": _seed(asked)}
     simulated = SimulatedLineSettings(
-        level=LEVELS[asked.level],
-        seed=asked.seed,
-        variety=VARIETIES[asked.variety or "Fuji"],
+        level=LEVELS[asked.level or LEVEL],
+        seed=_seed(asked),
+        variety=VARIETIES[asked.variety or VARIETY],
         lanes=known.lanes,
         cups_per_second=known.cups_per_second,
         loop_cups=LOOP_CUPS,
@@ -252,7 +261,11 @@ def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
 def _scenario(asked: SimulatedRun) -> Scenario:
     if asked.scenario is not None:
         return load_scenario(asked.scenario, Scenario)
-    return Scenario(every_s=FAULT_EVERY_S if LEVELS[asked.level] is FAULTS else None, seed=asked.seed)
+    return Scenario(every_s=FAULT_EVERY_S if asked.level == FAULTS.name else None, seed=_seed(asked))
+
+
+def _seed(asked: SimulatedRun) -> int:
+    return SEED if asked.seed is None else asked.seed
 
 
 def _run_info(chosen: Decider, installation: Installation) -> RunInfo:

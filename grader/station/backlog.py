@@ -35,13 +35,14 @@ WELL_AFTER_S = 5.0
 
 
 class Decided(NamedTuple):
-    """What one step of the line decided, and when the frame that it was decided with had come. events: what else
-    happened in it; a step may be of events alone."""
+    """What one step of the line decided, when the frame that it was decided with had come, and when it was decided.
+    events: what else happened in it; a step may be of events alone."""
 
     records: Sequence[FruitRecord]
     commands: Sequence[GateCommand]
     frame_at: HostNs
     events: Sequence[Event] = ()
+    decided_at: HostNs = HostNs(0)
 
 
 class Backlog:

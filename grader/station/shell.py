@@ -275,7 +275,7 @@ class Station:
     def _take(self, result: Step, frame_at: HostNs) -> None:
         if result.records or result.events:
             self._ledger.decided(result.records)
-            self._hand_over(Decided(result.records, result.commands, frame_at, result.events))
+            self._hand_over(Decided(result.records, result.commands, frame_at, result.events, self._clock.now()))
 
     def _take_events(self, events: list[Event]) -> None:
         self._hand_over(Decided([], [], self._clock.now(), events))
@@ -324,7 +324,7 @@ class Station:
         now = self._clock.now()
         for decided in batch:
             if decided.records:
-                self._ledger.timed("wait", (now - decided.frame_at) / NS_PER_MS)
+                self._ledger.timed("wait", (now - decided.decided_at) / NS_PER_MS)
         try:
             self._dispatcher.settle(batch)
         except BoardLost as problem:  # the decisions are kept; their commands come back as void
