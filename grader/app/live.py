@@ -60,6 +60,8 @@ PICTURE_WAIT_MS = 200.0
 """A picture that comes no later than this after its trigger still shows its cups 80 ms before their decision."""
 FAULT_EVERY_S = 20.0
 """At the level `faults`."""
+LEVEL, VARIETY, SEED = "changing", "Fuji", 1
+"""Of a line of which nothing else was said."""
 FIRST_LOT = "lot-1"
 HANGS_S = 5.0
 """A station whose threads have not come round for so long is not called alive any more. A reset may take longer, within
@@ -77,9 +79,9 @@ class SimulatedRun:
     station: Path | None = None
     lanes: int | None = None
     cups_per_second: float | None = None
-    level: str = "changing"
+    level: str | None = None
     variety: str | None = None
-    seed: int = 1
+    seed: int | None = None
     sheet: str | None = None
     lot: str | None = None
     grower: str = ""
@@ -107,6 +109,12 @@ class LiveRun:
         self._shown: Snapshot | None = None
         self._figures: tuple[Snapshot, str] | None = None
         self._collected_at = time.monotonic()
+
+    @property
+    def seed(self) -> int | None:
+        """Of the simulated line."""
+        said = None if self._line.ready is None else self._line.ready.asked.get("seed")
+        return said if isinstance(said, int) else None
 
     def tick(self) -> Snapshot:
         """Look after the line, and say how things stand. Call it a few times a second."""
@@ -284,10 +292,11 @@ def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
             raise
         return line
     known = station_settings.installation.line
+    wanted |= {"level": asked.level or LEVEL, "variety": asked.variety or VARIETY, "seed": _seed(asked)}
     simulated = SimulatedLineSettings(
-        level=LEVELS[asked.level],
-        seed=asked.seed,
-        variety=VARIETIES[asked.variety or "Fuji"],
+        level=LEVELS[asked.level or LEVEL],
+        seed=_seed(asked),
+        variety=VARIETIES[asked.variety or VARIETY],
         lanes=known.lanes,
         cups_per_second=known.cups_per_second,
         loop_cups=LOOP_CUPS,
@@ -307,7 +316,11 @@ def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
 def _scenario(asked: SimulatedRun) -> Scenario:
     if asked.scenario is not None:
         return load_scenario(asked.scenario, Scenario)
-    return Scenario(every_s=FAULT_EVERY_S if LEVELS[asked.level] is FAULTS else None, seed=asked.seed)
+    return Scenario(every_s=FAULT_EVERY_S if asked.level == FAULTS.name else None, seed=_seed(asked))
+
+
+def _seed(asked: SimulatedRun) -> int:
+    return SEED if asked.seed is None else asked.seed
 
 
 def _run_info(chosen: Decider, installation: Installation) -> RunInfo:

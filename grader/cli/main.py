@@ -120,9 +120,9 @@ def run(
     headless: Annotated[
         bool, typer.Option("--headless", help="no page: a line of text for each change, and every ten seconds")
     ] = False,
-    level: Annotated[str, typer.Option(help="ideal, static, changing or faults")] = "changing",
+    level: Annotated[str | None, typer.Option(help="ideal, static, changing (if not given) or faults")] = None,
     variety: Annotated[str | None, typer.Option(help="of the fruit; Fuji if not given")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the simulated line")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the simulated line; 1 if not given")] = None,
     scenario: Annotated[Path | None, typer.Option(help="a file that says what goes wrong, and when")] = None,
     lot: Annotated[str | None, typer.Option(help="a lot to begin, or to go on with")] = None,
     grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
@@ -142,7 +142,8 @@ def run(
     from grader.cli.watching import Page
 
     language = language_asked(lang)
-    _one_of("--level", level, list(LEVELS))
+    if level is not None:
+        _one_of("--level", level, list(LEVELS))
     if variety is not None:
         _one_of("--variety", variety, list(VARIETIES))
     asked = SimulatedRun(
@@ -178,7 +179,7 @@ def run(
         live.station.stop()
         shown = live.tick()
         page.show(shown)
-    summary, verdict = closed_books(asked.out, shown, asked.seed)
+    summary, verdict = closed_books(asked.out, shown, live.seed)
     console.print(closing_report(summary, page.lang))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
