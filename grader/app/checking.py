@@ -10,6 +10,7 @@ from grader.domain.artefacts import SugarModel
 from grader.errors import BadArtefact
 from grader.storage.artefacts import load_artefact
 from grader.storage.recordings import validate
+from hardware.sim.faults import Scenario
 
 
 class Found(NamedTuple):
@@ -20,9 +21,9 @@ class Found(NamedTuple):
 
 
 def problems_of(file: Path) -> list[Found]:
-    """What is wrong with a station file or sheet (.toml), an artefact (.npz), or a recording (anything else)."""
+    """What is wrong with a station file, sheet or scenario (.toml), an artefact (.npz), a recording (anything else)."""
     if file.suffix == ".toml" and file.name != "recording.toml":
-        return [Found(str(problem), problem.warning) for problem in check_settings(file)]
+        return [Found(str(problem), problem.warning) for problem in check_settings(file, Scenario)]
     if file.suffix == ".npz":
         try:
             load_artefact(file, SugarModel)

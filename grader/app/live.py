@@ -21,8 +21,10 @@ import msgspec
 
 from grader.app.books import JOURNAL
 from grader.app.lot_books import lot_order, lots_on, start_of
+from grader.app.metrics import MetricsPort, metrics_page
 from grader.app.orders import OrderDesk
 from grader.app.setting_up import Decider, decider
+from grader.app.systemd import ALIVE, READY, STOPPING, ServiceManager
 from grader.clock import SystemClock
 from grader.config.scenario import load_scenario
 from grader.config.station import StationSettings, load_station, reference_station
@@ -37,6 +39,7 @@ from grader.station.watched import WatchedCamera, WatchedSensors
 from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
 from grader.storage.provenance import RunInfo, software_versions
 from grader.storage.resume import Resume, where_to_go_on
+from grader.storage.station_log import LOG, StationLog
 from grader.tracking.scale import ScaleMemory
 from grader.units import Pulse, pulses_from_mm
 from hardware.chain_phase import ChainPhase
@@ -60,6 +63,9 @@ FAULT_EVERY_S = 20.0
 LEVEL, VARIETY, SEED = "changing", "Fuji", 1
 """Of a line of which nothing else was said."""
 FIRST_LOT = "lot-1"
+HANGS_S = 5.0
+"""A station whose threads have not come round for so long is not called alive any more. A reset may take longer, within
+what a service manager waits for."""
 COLLECT_S = 10.0
 """So often the collector looks for rings of garbage, when it is told to: else it would choose the moment itself."""
 
@@ -80,6 +86,7 @@ class SimulatedRun:
     lot: str | None = None
     grower: str = ""
     scenario: Path | None = None
+    metrics_port: int | None = None
     alone_s: float = 60.0
 
 
@@ -91,12 +98,16 @@ def default_out() -> Path:
 class LiveRun:
     """A running station with its simulated line. Made by `started`, which also takes it apart."""
 
-    def __init__(self, settings: LineSettings, sheet: str, warnings: tuple[str, ...], line: LiveLine) -> None:
-        self._settings, self._sheet, self._line = settings, sheet, line
+    def __init__(
+        self, settings: LineSettings, sheet: str, warnings: tuple[str, ...], line: LiveLine, run: RunInfo
+    ) -> None:
+        self._settings, self._sheet, self._line, self._run = settings, sheet, line, run
         self.warnings = warnings
         self.station: Station
+        self.manager = ServiceManager()
         self.is_asked_to_stop = threading.Event()
         self._shown: Snapshot | None = None
+        self._figures: tuple[Snapshot, str] | None = None
         self._collected_at = time.monotonic()
 
     @property
@@ -114,10 +125,25 @@ class LiveRun:
             gc.collect()
             self._collected_at = time.monotonic()
         self._shown = self.station.snapshot()
+        self.manager.show(_status(self._shown))
+        if self.station.silent_s < HANGS_S:
+            self.manager.tell(ALIVE)
         return self._shown
+
+    def metrics(self) -> str | None:
+        """The latest snapshot as figures for Prometheus; None before the first one. Called by the port's thread, which
+        writes them once for every snapshot, however often it is asked."""
+        shown = self._shown
+        if shown is None:
+            return None
+        if self._figures is None or self._figures[0] is not shown:
+            self._figures = shown, metrics_page(shown, self._run.versions, self._run.hashes)
+        return self._figures[1]
 
     def carry_out(self, order: Order) -> Answer:
         """What somebody orders while the station runs. Raises GraderError where it cannot be done."""
+        if not isinstance(order, Show):
+            self.station.note_order(_in_words(order))
         match order:
             case Show():
                 return Shown(self._shown) if self._shown is not None else Refused("the station is not ready yet")
@@ -133,6 +159,7 @@ class LiveRun:
 
     def drain(self, reason: str, show: Callable[[Snapshot], None]) -> None:
         """Feed no more fruit, and let what is on the belt come to its outlet. Bounded by the belt's own length."""
+        self.manager.tell(STOPPING)
         self.station.drain(reason)
         if self._is_faulted():
             return
@@ -167,13 +194,18 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     before = list(read_runs(path).values())[-1].installation if resume is not None else None
     station_settings = _station_settings(asked)
     with ExitStack() as closing:
-        desk = OrderDesk(asked.out)
+        desk = OrderDesk(asked.out)  # from here on the folder is this station's
         closing.callback(desk.close)
+        service = station_settings.service
+        log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
+        closing.enter_context(log)
         line = closing.enter_context(_line(asked, station_settings))
         installation = line.wait_ready(READY_S, progress).installation
         chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
         settings = chosen.settings
-        journal = open_journal(path, _run_info(chosen, installation))
+        run = _run_info(chosen, installation)
+        log.started(run.versions, run.hashes)
+        journal = open_journal(path, run)
         closing.callback(journal.close)
         lots = lots_on(path, installation.line.lanes, settings.sheet)
         phase = _phase(settings, resume)
@@ -190,6 +222,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             asked.sheet or station_settings.sheet,
             (*station_settings.warnings, *chosen.warnings),
             line,
+            run,
         )
         live.station = Station(
             settings,
@@ -201,14 +234,36 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             clock=clock,
             lots=lots,
             scale_memory=_scale_memory(path),
+            heard=log.tell,
         )
         closing.callback(live.station.stop)
         first_lot = _first_lot(asked, resume, settings, journal)
         closing.enter_context(_no_collector())
-        live.station.start(first_lot)
+        live.station.start(first_lot, latched=resume.latched if resume is not None else None)
         closing.enter_context(desk.serving(live.carry_out))
+        metrics_port = asked.metrics_port if asked.metrics_port is not None else service.metrics_port
+        if metrics_port:
+            closing.callback(MetricsPort(metrics_port, live.metrics).close)
         line.start_belt()
+        live.manager.tell(READY)
         yield live
+
+
+def _status(shown: Snapshot) -> str:
+    """One line of state for whoever asks the service manager."""
+    findings = ", ".join(sorted({finding.kind for finding in shown.findings}))
+    state = f"{shown.state}: {shown.reason}" if shown.reason else f"{shown.state}"
+    return f"{state}; lot {shown.lot}; sheet {shown.sheet}" + (f"; watch {findings}" if findings else "")
+
+
+def _in_words(order: Order) -> str:
+    match order:
+        case OpenLot():
+            return f"ordered: open lot {order.name} of {order.grower or 'nobody named'}, start {order.start}"
+        case CloseLot():
+            return f"ordered: close lot {order.name}, start {order.start}"
+        case _:
+            return f"ordered: {type(order).__name__.lower()}"
 
 
 def _line(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.cli.words import Language, say
-from grader.domain.latency import Latency
+from grader.domain.latency import EDGES_MS, Latency
 
 GOOD, WARNING, BAD = "green", "yellow", "bold red"
+HISTOGRAM_HEAD = ".1 1  10 100".ljust(len(EDGES_MS) + 1)
+"""Over the places of those of `EDGES_MS` that it names; the last place is of what took longer than all of them."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+_STEPS = " ▁▂▃▄▅▆▇█"
 
 
 class Bar(NamedTuple):
@@ -106,6 +110,13 @@ def table(*headings: str, texts: int) -> Table:
 def percentiles(latency: Latency) -> tuple[str, str, str, str]:
     """p50, p99, p99.9 and the worst, in milliseconds."""
     return (_ms(latency.p50_ms), _ms(latency.p99_ms), _ms(latency.p999_ms), _ms(latency.worst_ms))
+
+
+def histogram(counts: Sequence[int]) -> str:
+    """A bar for each count. A single one shows, and each further step is several times as many: the rare and late is
+    what matters."""
+    most = math.log1p(max(counts, default=0))
+    return "".join(_STEPS[max(1, round(math.log1p(n) / most * (len(_STEPS) - 1))) if n else 0] for n in counts)
 
 
 def percent(count: int, fruit: int) -> str:

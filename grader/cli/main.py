@@ -128,6 +128,9 @@ def run(
     grower: Annotated[str, typer.Option(help="whose fruit it is")] = "",
     sheet: Sheet = None,
     out: Annotated[Path | None, typer.Option(help="folder of the journal; what is in it goes on")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="of this machine alone, for Prometheus; 0: none")
+    ] = None,
     lang: Lang = "",
 ) -> int:
     """Run the station. Without a station file it runs the simulated line."""
@@ -155,6 +158,7 @@ def run(
         lot=lot,
         grower=grower,
         scenario=scenario,
+        metrics_port=metrics_port,
     )
     page_console = Console(force_terminal=False) if headless else None
     with _ctrl_c() as asked_to_stop, ExitStack() as closing:
@@ -188,7 +192,7 @@ def run(
     for miss in verdict.misses[:20]:
         where = f"lane {miss.lane} cup {miss.cup}: sent to {miss.decided}, landed in {miss.landed}"
         console.print(f"  missed: {where} {miss.gate_outcome}")
-    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json")
+    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json  station.log")
     if shown.state is State.FAULTED:
         again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
         for line in fault_lines(shown, page.lang, _UNBROKEN, again):
@@ -285,7 +289,9 @@ def convert(
 
 
 @app.command()
-def check(files: Annotated[list[Path], typer.Argument(help="station file, sheet, recording or artefact")]) -> int:
+def check(
+    files: Annotated[list[Path], typer.Argument(help="station file, sheet, scenario, recording or artefact")],
+) -> int:
     """Say every problem of these files, with file and line."""
     from grader.app.checking import problems_of
 

@@ -26,11 +26,13 @@ from rich.text import Text
 from grader.cli.drawing import (
     BAD,
     GOOD,
+    HISTOGRAM_HEAD,
     WARNING,
     Bar,
     Line,
     Rows,
     duration,
+    histogram,
     largest_first,
     marked,
     percent,
@@ -51,6 +53,8 @@ STATES = {
 _BORDERS, _COUNTER_ROWS, _MOST_LOT_LINES = 2, 2, 2
 _MATTER_MOST = ("frame_to_command", "step", "commit", "answer", "frame_to_step", "wait")
 """The stages, by what is looked at first."""
+_HISTOGRAM_FROM = 50
+"""Cells of the latency panel from which on there is room for it."""
 
 
 def render(snapshot: Snapshot, lang: Language, *, keys: bool = False, notice: Text | None = None) -> RenderableType:
@@ -193,7 +197,7 @@ class _Page:
             _Wish(
                 len(STAGES) + 1,
                 0 if snapshot.state is State.FAULTED else 2,
-                lambda rows: _panel("latency", _latency(snapshot, lang, rows - 1), lang),
+                lambda rows: _panel("latency", _Latencies(snapshot, lang, rows - 1), lang),
             ),
         ]
 
@@ -324,19 +328,29 @@ def _watch(snapshot: Snapshot, lang: Language, found: Sequence[Text], rows: int)
     return watch
 
 
-def _latency(snapshot: Snapshot, lang: Language, most: int) -> RenderableType:
-    """At most so many stages."""
-    shown = [stage for stage in STAGES if stage in _MATTER_MOST[:most]]
-    more = say(lang, "more", n=len(STAGES) - len(shown)) if len(shown) < len(STAGES) else ""
-    table = Table.grid(padding=(0, 0, 0, 1), expand=True)
-    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for _ in range(4):
-        table.add_column(justify="right", no_wrap=True, min_width=4)
-    table.add_row(more, "p50", "p99", "p99.9", say(lang, "worst"), style="dim")
-    for stage in shown:
-        found = snapshot.latency.get(stage)
-        table.add_row(say(lang, stage), *(percentiles(found) if found else ("-",) * 4))
-    return table
+class _Latencies:
+    """At most so many stages with their percentiles, and where there is room the histogram that they come from."""
+
+    def __init__(self, snapshot: Snapshot, lang: Language, most: int) -> None:
+        self._latency, self._lang, self._most = snapshot.latency, lang, most
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = [stage for stage in STAGES if stage in _MATTER_MOST[: self._most]]
+        more = say(self._lang, "more", n=len(STAGES) - len(shown)) if len(shown) < len(STAGES) else ""
+        wide = options.max_width >= _HISTOGRAM_FROM
+        table = Table.grid(padding=(0, 0, 0, 1), expand=True)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        if wide:
+            table.add_column(no_wrap=True, min_width=len(HISTOGRAM_HEAD), style="cyan")
+        for _ in range(4):
+            table.add_column(justify="right", no_wrap=True, min_width=4)
+        worst = say(self._lang, "worst")
+        table.add_row(more, *([HISTOGRAM_HEAD] if wide else []), "p50", "p99", "p99.9", worst, style="dim")
+        for stage in shown:
+            found = self._latency.get(stage)
+            bars = [histogram(found.counts if found else ())] if wide else []
+            table.add_row(say(self._lang, stage), *bars, *(percentiles(found) if found else ("-",) * 4))
+        yield table
 
 
 def _journal_text(snapshot: Snapshot, lang: Language) -> Text:

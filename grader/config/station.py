@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from grader.config.service import ServiceSettings, service_faults
 from grader.config.sheets import check_sheet, is_file, sheet_path
 from grader.config.tomlfile import Problem, TomlFile, first_error, in_order, problem_of, read_toml
 from grader.domain.faults import Fault, dotted
@@ -41,6 +42,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True):
     sheet: str = DEFAULT_SHEET
     journal: Path = Path("journal.sqlite")
     devices: Devices = Devices()
+    service: ServiceSettings = ServiceSettings()
     warnings: tuple[str, ...] = ()
 
 
@@ -58,6 +60,7 @@ class _StationFile(msgspec.Struct, frozen=True, kw_only=True):
     sheet: str = DEFAULT_SHEET
     journal: str = "journal.sqlite"
     devices: Devices = Devices()
+    service: ServiceSettings = ServiceSettings()
 
 
 def reference_installation(
@@ -154,8 +157,10 @@ def read_station(
         sheet=_beside(file.path, written.sheet),
         journal=file.path.parent / written.journal,
         devices=written.devices,
+        service=written.service,
     )
     problems = file.problems(fault.named for fault in installation_faults(settings.installation))
+    problems += file.problems(service_faults(written.service))
     problems += file.problems(_run_faults(file.document, written))
     warnings = tuple(str(problem) for problem in problems if problem.warning)
     settings = msgspec.structs.replace(settings, warnings=warnings)
@@ -206,7 +211,10 @@ def _over(under: Any, above: Any) -> Any:
 
 # -- what a run makes of the file --------------------------------------------------------------------------------------
 
-_USED = ("note", "sheet", "gates", "line.lanes", "line.cups_per_second", "line.pulses_per_cup", "line.mm_per_pulse")
+_USED = (
+    *("note", "sheet", "gates", "service"),
+    *("line.lanes", "line.cups_per_second", "line.pulses_per_cup", "line.mm_per_pulse"),
+)
 """Tables and keys that a run takes from the file, as long as it is always the simulated line that runs."""
 
 

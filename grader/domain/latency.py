@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -17,15 +18,27 @@ _BINS = round(math.log10(MOST_MS / LEAST_MS) * BINS_PER_DECADE)
 _EDGES_MS = LEAST_MS * 10.0 ** (np.arange(1, _BINS + 1) / BINS_PER_DECADE)
 """Upper edge of each bin; shorter times fall into the first, longer ones into one bin beyond the last."""
 
+EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+"""Round upper edges of the histogram that is shown and kept, coarser than the bins that percentiles are read from."""
+
+_BINS_WITHIN = np.searchsorted(_EDGES_MS, np.array(EDGES_MS) * (1.0 + 1e-9), side="right")
+"""How many bins lie wholly within each round edge: who is in the bin that the edge cuts is counted as beyond it."""
+
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentiles of one stage in milliseconds; None where nothing was timed yet. n: how many were timed."""
+    """Percentiles of one stage in milliseconds; None where nothing was timed yet. n: how many were timed.
+
+    counts: how many of them took up to each of `EDGES_MS` and longer than the edge before it, and last those beyond the
+    last edge; n in all. sum_ms: all of them together.
+    """
 
     n: int
     p50_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
     worst_ms: float | None
+    counts: tuple[int, ...] = ()
+    sum_ms: float = 0.0
 
 
 class LatencyHistogram:
@@ -33,7 +46,7 @@ class LatencyHistogram:
 
     def __init__(self) -> None:
         self._counts = np.zeros(_BINS + 1, np.int64)
-        self._worst_ms = 0.0
+        self._worst_ms = self._sum_ms = 0.0
 
     def add(self, ms: ArrayLike) -> None:
         """Count one duration or an array of them, in milliseconds. Raises ValueError for NaN or a negative one."""
@@ -44,6 +57,7 @@ class LatencyHistogram:
             return
         np.add.at(self._counts, np.searchsorted(_EDGES_MS, durations), 1)
         self._worst_ms = max(self._worst_ms, float(durations.max()))
+        self._sum_ms += float(durations.sum())
 
     def percentile(self, share: float) -> float | None:
         """The least duration (upper edge of its bin, ms) that `share` (0..1) of all stay within; None without any."""
@@ -58,12 +72,16 @@ class LatencyHistogram:
         return min(edge_ms, self._worst_ms)
 
     def latency(self) -> Latency:
-        """The percentiles that are shown and kept."""
-        n = int(self._counts.sum())
+        """The percentiles and the histogram that are shown and kept."""
+        cumulative = np.cumsum(self._counts)
+        n = int(cumulative[-1])
+        within = [int(cumulative[bins - 1]) for bins in _BINS_WITHIN]
         return Latency(
             n=n,
             p50_ms=self.percentile(0.5),
             p99_ms=self.percentile(0.99),
             p999_ms=self.percentile(0.999),
             worst_ms=self._worst_ms if n else None,
+            counts=tuple(up_to - before for before, up_to in pairwise((0, *within, n))),
+            sum_ms=self._sum_ms,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -56,6 +57,13 @@ class FaultKind(StrEnum):
     JOURNAL = "journal"  # cannot be written, and waiting does not help
     LINE = "line"  # the simulated line has ended
     OTHER = "other"  # nothing that was foreseen
+
+
+class Latched(NamedTuple):
+    """A fault that nobody has reset."""
+
+    reason: str
+    kind: FaultKind = FaultKind.OTHER
 
 
 class FindingKind(StrEnum):
@@ -114,7 +122,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     t_ns: when it was taken. elapsed_s: since the lot began. reason: why it is draining, stopped or
     faulted, else empty. pulse: the belt's encoder count. cups_per_s: per lane, by the encoder.
     grades: fruit by grade; outlets: by outlet, 0 is the default outlet; flags: by name in lower case,
-    as in `flag_names`. late, refused, void: gate commands by their `Result`. frames_dropped: frames
+    as in `flag_names`. fired, late, refused, void: gate commands by their `Result`. frames_dropped: frames
     lost for want of a free slot. board: its latest heartbeat; None when it is lost or there is none.
     latency: by stage of `STAGES`. journal_rows: fruit that are durable. lot, sheet: their names.
 
@@ -137,6 +145,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     grades: dict[str, int]
     outlets: dict[int, int]
     flags: dict[str, int]
+    fired: int = 0
     late: int = 0
     refused: int = 0
     void: int = 0

@@ -23,7 +23,7 @@ from grader.domain.conditions import Conditions
 from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
-from grader.domain.snapshot import FaultKind, Snapshot, State
+from grader.domain.snapshot import FaultKind, Latched, Snapshot, State
 from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
 from grader.station.backlog import Decided
@@ -69,8 +69,12 @@ class Station:
         lots: Lots | None = None,
         scale_memory: ScaleMemory | None = None,
         limits: HealthLimits = HealthLimits(),
+        heard: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        """lots, scale_memory: that the station goes on with; else the lots of the installation, and a new scale."""
+        """lots, scale_memory: that the station goes on with; else the lots of the installation, and a new scale.
+
+        heard: is told every event when it happens, by any thread; it may not wait.
+        """
         self._settings, self._clock = settings, clock
         self._camera, self._sensors, self._board, self._encoder = camera, sensors, board, encoder
         self._line = new_line(settings, lots, scale_memory)
@@ -90,7 +94,8 @@ class Station:
             threading.Thread(target=self._run_line, name="line"),
             threading.Thread(target=self._run_keeper, name="keeper"),
         ]
-        self._started = clock.now()
+        self._started = self._line_turned = self._keeper_turned = clock.now()
+        self._heard = heard
         self._plant = PlantSeen()
 
     @property
@@ -103,19 +108,32 @@ class Station:
         """What the line remembers: for reading when it has stopped."""
         return self._line
 
-    def start(self, first_lot: LotOrder | None = None) -> None:
-        """Begin to grade. first_lot: what all fruit from now on are of. Raises GraderError for one that cannot be."""
+    @property
+    def silent_s(self) -> float:
+        """Since the slower of the two threads last came round: far below a second as long as nothing hangs."""
+        return (self._clock.now() - min(self._line_turned, self._keeper_turned)) / NS_PER_S
+
+    def start(self, first_lot: LotOrder | None = None, *, latched: Latched | None = None) -> None:
+        """Begin to grade. first_lot: what all fruit from now on are of. latched: the fault that the station had when it
+        ended, and that nobody has reset: gates stay closed until a person does. Raises GraderError for a lot that
+        cannot be."""
         if first_lot is not None:
             self._take_events(open_lot(self._line.lots, self._line.track, first_lot))
         self._started = self._clock.now()
         self._latch.run()
         self._note(EventKind.RUN_STARTED, "the station is started", values={"at_pulse": self._encoder.pulse()})
+        if latched is not None:
+            self._go_on_faulted(latched)
+        self._line_turned = self._keeper_turned = self._clock.now()
         for thread in self._threads:
             thread.start()
 
     def drain(self, reason: str) -> None:
         """Say that no more fruit is wanted; what is on the belt is still graded and sent. Idempotent."""
+        before = self._latch.state
         self._latch.drain(reason)
+        if self._latch.state is not before:
+            self._note_change(before, reason)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Close the gates, write down what is decided, end the threads. Idempotent, bounded in time."""
@@ -145,6 +163,10 @@ class Station:
         """
         self._ordered(self._reset)
 
+    def note_order(self, text: str) -> None:
+        """Write down what a person asked for. Raises GraderError when that cannot be."""
+        self._note(EventKind.ORDER, text)
+
     def remember(self, name: str, value: object) -> None:
         """Have a small thing written down, to go on with after a restart. Raises GraderError when that cannot be."""
         done: Future[None] = Future()
@@ -163,7 +185,19 @@ class Station:
             self._dispatcher.shut(reason)
             self._board.close_all()
             with contextlib.suppress(GraderError):  # the journal is far behind: that is the fault, or will be the next
-                self._note(EventKind.FAULT, reason)
+                self._note(EventKind.FAULT, reason, values={"kind": kind.value})
+
+    def _go_on_faulted(self, latched: Latched) -> None:
+        reason = f"was faulted before it ended: {latched.reason}; see to it, then reset"
+        before = self._latch.state
+        self._latch.fault(reason, latched.kind, now=self._clock.now(), can_reset=True)
+        self._dispatcher.shut(reason)
+        self._board.close_all()
+        self._note_change(before, reason)
+
+    def _note_change(self, before: State, reason: str) -> None:
+        now = self._latch.state
+        self._note(EventKind.STATE_CHANGED, f"{now.value}: {reason}", values={"from": before.value, "to": now.value})
 
     def _ordered(self, work: Callable[[], _Answer]) -> _Answer:
         """Let the line thread do it, between two steps."""
@@ -216,6 +250,7 @@ class Station:
             self._line_done.set()
 
     def _turn(self) -> None:
+        self._line_turned = self._clock.now()
         while not self._orders.empty():
             self._orders.get()()
         if self._clock.now() - self._remembered_at > REMEMBER_S * NS_PER_S:
@@ -284,6 +319,8 @@ class Station:
         self._take_events([Event(kind=kind, text=text, pulse=self._line.track.belt.pulse, values=values or {})])
 
     def _hand_over(self, decided: Decided) -> None:
+        for event in decided.events:
+            self._heard(event)
         try:
             self._waiting.put_nowait(decided)
         except queue.Full:
@@ -296,6 +333,7 @@ class Station:
     def _run_keeper(self) -> None:
         try:
             while not (self._line_done.is_set() and self._waiting.empty()):
+                self._keeper_turned = self._clock.now()
                 self._settle(self._batch())
                 self._remember()
             self._board.close_all()
@@ -368,6 +406,7 @@ class Station:
             grades=dict(self._ledger.grades),
             outlets=dict(self._ledger.outlets),
             flags=dict(self._ledger.flags),
+            fired=results[Result.FIRED],
             late=results[Result.LATE],
             refused=results[Result.REFUSED],
             void=results[Result.VOID],

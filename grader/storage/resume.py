@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from grader.domain.events import EventKind
+from grader.domain.events import Event, EventKind
 from grader.domain.installation import Installation
 from grader.domain.lots import NO_LOT, LotRecord
+from grader.domain.snapshot import FaultKind, Latched
 from grader.storage.journal import events_in, last_serials
 from grader.storage.journal_file import OPENING_S, in_words, reading, version_of
 from grader.storage.lots import OF_LOTS, lots_written
+
+_OF_RUNS = (EventKind.RUN_STARTED, EventKind.RUN_ENDED)
+_OF_FAULTS = (EventKind.FAULT, EventKind.RESET)
 
 
 class Unreported(NamedTuple):
@@ -30,7 +34,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
     last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: every stretch of the belt,
     oldest first. unreported: by lane and cup. last_alive_wall_s: when anything was last written, seconds since 1970.
-    ended: by order, and not by a kill or a power cut.
+    ended: by order, and not by a kill or a power cut. latched: the fault that nobody has reset.
     """
 
     last_serials: dict[int, int]
@@ -38,6 +42,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     unreported: tuple[Unreported, ...]
     last_alive_wall_s: float
     ended: bool
+    latched: Latched | None = None
 
     @property
     def open_lot(self) -> LotRecord | None:
@@ -53,16 +58,24 @@ def where_to_go_on(path: Path) -> Resume | None:
     with reading(path) as db:
         installations = db.execute("SELECT installation FROM run").fetchall()
         lanes = max((msgspec.json.decode(told, type=Installation).line.lanes for (told,) in installations), default=0)
-        kinds = (*OF_LOTS, EventKind.RUN_STARTED, EventKind.RUN_ENDED)
-        events = events_in(db, path, kinds)
-        of_the_run = [written.event.kind for written in events if written.event.kind not in OF_LOTS]
+        events = [written.event for written in events_in(db, path, (*OF_LOTS, *_OF_RUNS, *_OF_FAULTS))]
+        of_the_run = [event.kind for event in events if event.kind in _OF_RUNS]
+        of_faults = [event for event in events if event.kind in _OF_FAULTS]
         return Resume(
             last_serials=last_serials(db, path),
-            lots=tuple(lots_written((written.event for written in events if written.event.kind in OF_LOTS), lanes)),
+            lots=tuple(lots_written((event for event in events if event.kind in OF_LOTS), lanes)),
             unreported=_unreported(db),
             last_alive_wall_s=_last_alive(db, path),
             ended=of_the_run[-1:] == [EventKind.RUN_ENDED],
+            latched=_latched(of_faults[-1]) if of_faults else None,
         )
+
+
+def _latched(last: Event) -> Latched | None:
+    if last.kind is not EventKind.FAULT:
+        return None
+    kind = last.values.get("kind")
+    return Latched(last.text, FaultKind(kind) if kind in set(FaultKind) else FaultKind.OTHER)
 
 
 def _take_back_what_was_cut_off(path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from grader.domain.decisions import FruitRecord, Result
 from grader.domain.flags import FLAGS, flag_names
-from grader.domain.latency import Latency
+from grader.domain.latency import EDGES_MS, Latency
 from grader.storage.atomic import replace_file
 
 
@@ -36,7 +36,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outlet decided for them, as text; "0" is the default outlet. flags: fruit by flag. late, refused, void: fruit whose
     gate did not open, by why.
     unknown: fruit of whose gate nothing was heard, because the station was stopped too early.
-    duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`.
+    duration_s: how long the run or the replay took. latency: by stage, see `grader.domain.snapshot.STAGES`, with the
+    counts of a histogram over all of it; histogram_edges_ms: the upper edges of its counts, of which the last has none.
     versions and hashes: as in `RunInfo`. seed: of the simulated line, None elsewhere.
     """
 
@@ -55,6 +56,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     fruit_per_s: float
     latency: dict[str, Latency]
+    histogram_edges_ms: tuple[float, ...] = EDGES_MS
     versions: dict[str, str]
     hashes: dict[str, str]
     seed: int | None = None

@@ -18,7 +18,7 @@ from grader.cli.watching import LINE_EVERY_NS, Page, status_line
 from grader.cli.words import LANGUAGES, WORDS, Language, language_of, say, say_findings, say_flag
 from grader.domain.decisions import BoardStatus
 from grader.domain.flags import FLAGS, flag_names
-from grader.domain.latency import Latency
+from grader.domain.latency import Latency, LatencyHistogram
 from grader.domain.lots import NO_LOT
 from grader.domain.snapshot import (
     STAGES,
@@ -132,6 +132,18 @@ def test_at_80_by_24_twelve_lanes_and_everything_that_matters_is_there(lang: Lan
     assert f"! {say(lang, 'late')} 4" in page and f"! {say(lang, 'frames_dropped')} 21" in page
     assert f"✓ {say(lang, 'refused')} 0" in page and f"✓ {say(lang, 'void')} 0" in page
     assert f"! 31 {say_flag(lang, 'touching')}" in page
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_wide_window_shows_the_histogram_of_every_stage_and_a_single_slow_one_in_it(lang: Language) -> None:
+    timed = LatencyHistogram()
+    timed.add([7.0] * 5000)
+    timed.add(700.0)
+    snapshot = a_snapshot(latency=dict.fromkeys(STAGES, timed.latency()))
+    wide = text_of(render(snapshot, lang), 120, 30)
+    bars = re.findall(r" {6}(█) {5}(▁) ", wide)  # up to 10 ms, and up to 1000 ms
+    assert bars == [("█", "▁")] * len(STAGES), wide
+    assert "▁" not in text_of(render(snapshot, lang))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.config import check, load_station, reference_installation
+from grader.config.service import ServiceSettings
 from grader.errors import BadSettings
 from grader.grading.presets import preset_path
 
@@ -121,6 +122,9 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
         ("[gates]\nopening_ms = -1", 2, "give the gate's opening time, 0 to 1000 ms"),
         ("[devices]\nboard_port = 3", 2, "give text"),
         ("\nsheet = 'none'", 2, 'sheet "none" cannot be used'),
+        ("[service]\nmetrics_port = 70000", 2, "70000 is not possible (give a port"),
+        ("[service]\nlog_files = 1", 2, "1 is not possible (give a count, 2 to 1000)"),
+        ("[service]\nlog_megabytes = 5", 2, 'unknown key "log_megabytes"'),
     ],
 )
 def test_a_mistake_is_named_on_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -167,8 +171,14 @@ def test_what_a_run_uses_or_has_anyway_is_no_warning(tmp_path: Path) -> None:
         [gates]
         pitch_mm = 700
         opening_ms = 25
+        [service]
+        metrics_port = 9464
+        log_bytes = 1_000_000
+        log_files = 3
     """
-    assert check(station_file(tmp_path, text)) == []
+    path = station_file(tmp_path, text)
+    assert check(path) == []
+    assert load_station(path).service == ServiceSettings(metrics_port=9464, log_bytes=1_000_000, log_files=3)
 
 
 @pytest.mark.parametrize("text", ["[line]\npulses_per_cup = 100", "[line]\nmm_per_pulse = 0.9"])
@@ -196,6 +206,7 @@ PLACES = [
     "cameras", "cameras.top", "cameras.top.width_px", "cameras.top.mm_per_px", "cameras.top.cup_zero_px",
     "cameras.top.bands", "scale", "scale.position_mm", "scale.g_per_count", "spectrometers", "spectrometers.main",
     "spectrometers.main.lanes", "gates", "gates.outlets", "gates.first_mm", "gates.lead_pulses", "devices.board_baud",
+    "service", "service.metrics_port", "service.log_bytes",
 ]  # fmt: skip
 
 

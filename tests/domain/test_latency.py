@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.domain.latency import Latency, LatencyHistogram
+from grader.domain.latency import EDGES_MS, Latency, LatencyHistogram
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
@@ -39,13 +39,44 @@ def test_one_slow_frame_in_a_thousand_shows_in_the_worst_only() -> None:
 def test_times_beyond_the_bins_are_counted_and_the_worst_is_exact() -> None:
     histogram = LatencyHistogram()
     histogram.add([0.0, 1e-6, 3e5])
-    assert histogram.latency() == Latency(n=3, p50_ms=0.01 * 10 ** (1 / 128), p99_ms=3e5, p999_ms=3e5, worst_ms=3e5)
+    counts = (2, *[0] * (len(EDGES_MS) - 1), 1)
+    assert histogram.latency() == Latency(
+        n=3,
+        p50_ms=0.01 * 10 ** (1 / 128),
+        p99_ms=3e5,
+        p999_ms=3e5,
+        worst_ms=3e5,
+        counts=counts,
+        sum_ms=300_000.000001,
+    )
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.lists(st.floats(0.01, 90_000.0), max_size=300))
+def test_every_duration_is_in_one_count_and_none_is_called_shorter_than_it_was(durations_ms: list[float]) -> None:
+    histogram = LatencyHistogram()
+    histogram.add(durations_ms)
+    found = histogram.latency()
+    assert sum(found.counts) == found.n == len(durations_ms)
+    assert found.sum_ms == pytest.approx(sum(durations_ms))
+    within = np.cumsum(found.counts)[:-1]
+    for edge_ms, said in zip(EDGES_MS, within, strict=True):
+        assert sum(ms <= edge_ms / 1.0182 for ms in durations_ms) <= said
+        assert said <= sum(ms <= edge_ms * (1 + 1e-9) for ms in durations_ms)
+
+
+def test_what_took_exactly_as_long_as_a_round_edge_that_bins_have_too_is_within_it() -> None:
+    for edge_ms in (0.1, 1.0, 10.0, 100.0, 1000.0):
+        histogram = LatencyHistogram()
+        histogram.add(edge_ms * 0.999_999)
+        assert histogram.latency().counts[EDGES_MS.index(edge_ms)] == 1
 
 
 def test_without_a_measurement_there_is_no_number() -> None:
     histogram = LatencyHistogram()
     histogram.add([])
-    assert histogram.latency() == Latency(n=0, p50_ms=None, p99_ms=None, p999_ms=None, worst_ms=None)
+    nothing = Latency(n=0, p50_ms=None, p99_ms=None, p999_ms=None, worst_ms=None, counts=(0,) * (len(EDGES_MS) + 1))
+    assert histogram.latency() == nothing
 
 
 @pytest.mark.parametrize("wrong", [-0.1, math.nan, [1.0, math.nan]])

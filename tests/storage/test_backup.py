@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from a_writer import FRUIT, commit_batch
-from test_journal import RUN, a_fruit, start_writer
+from test_journal import RUN, a_fruit, a_journal_of_version_1, start_writer
 from test_power_cut import batches_in, go_on_with, log_of
 
 from grader.errors import JournalError
 from grader.storage.backup import back_up
 from grader.storage.journal import SqliteJournal, open_journal, read_fruit
+from grader.storage.journal_file import bring_up_to_date
 
 
 @pytest.fixture
@@ -159,3 +161,34 @@ def test_what_is_no_journal_is_not_backed_up(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_said(journal: SqliteJournal, path: Path, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"missing/copy\.sqlite"):
         back_up(path, tmp_path / "missing" / "copy.sqlite")
+
+
+def test_the_backup_before_an_upgrade_is_the_way_back(path: Path, tmp_path: Path) -> None:
+    """As docs/service.md has it typed: back up, let the newer program have the journal, put the backup in its place."""
+    before, line_after = tmp_path / "before.sqlite", tmp_path / "after.sqlite"
+    a_journal_of_version_1(path)
+    fruit = read_fruit(path)
+    assert back_up(path, before) == len(fruit)
+    newer = open_journal(path, RUN)
+    newer.commit([a_fruit(0, 3)], [])
+    newer.close()
+    path.rename(line_after)
+    shutil.copyfile(before, path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,), "the older program opens it"
+        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'event'").fetchone() is None
+    assert read_fruit(path) == fruit
+    assert len(read_fruit(line_after)) == len(fruit) + 1, "what was sorted since is kept"
+
+
+def test_an_upgrade_that_is_cut_off_leaves_the_older_journal(path: Path) -> None:
+    a_journal_of_version_1(path)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    bring_up_to_date(db, path)
+    db.close()  # before it is committed, as by a kill
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    open_journal(path, RUN).close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)

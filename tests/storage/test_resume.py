@@ -11,6 +11,7 @@ from test_journal import RUN, a_fruit, an_outcome
 
 from grader.domain.decisions import Result
 from grader.domain.events import Event, EventKind
+from grader.domain.snapshot import FaultKind, Latched
 from grader.station.unreported import not_known
 from grader.storage.journal import open_journal, read_fruit, read_outcomes
 from grader.storage.journal_file import APPLICATION_ID
@@ -133,3 +134,37 @@ def test_a_journal_of_the_first_version_can_be_gone_on_with(tmp_path: Path) -> N
     assert (resume.last_serials, resume.lots, resume.ended) == ({0: 2, 1: 7}, (), False)
     assert resume.unreported == ((0, 2, 3),)
     assert resume.last_alive_wall_s == RUN.started_wall_s
+
+
+@pytest.mark.parametrize(
+    ("happened", "latched"),
+    [
+        ([], None),
+        (["fault"], "fault 0"),
+        (["fault", "reset"], None),
+        (["fault", "reset", "fault"], "fault 2"),
+        (["fault", "run_ended", "run_started"], "fault 0"),
+        (["run_started", "state_changed"], None),
+    ],
+)
+def test_a_fault_stays_until_a_person_resets_it_however_often_the_station_is_started(
+    tmp_path: Path, happened: list[str], latched: str | None
+) -> None:
+    journal = open_journal(tmp_path / "journal.sqlite", RUN)
+    for number, kind in enumerate(happened):
+        event = Event(kind=EventKind(kind), text=f"{kind} {number}", values={"kind": FaultKind.CAMERA.value})
+        journal.commit([], [], [event])
+    journal.close()
+    resume = where_to_go_on(tmp_path / "journal.sqlite")
+    assert resume is not None
+    assert resume.latched == (None if latched is None else Latched(latched, FaultKind.CAMERA))
+
+
+@pytest.mark.parametrize("values", [{}, {"kind": "of a later program"}, {"kind": 7}])
+def test_a_fault_of_a_kind_that_is_not_known_stays_too(tmp_path: Path, values: dict[str, float | int | str]) -> None:
+    journal = open_journal(tmp_path / "journal.sqlite", RUN)
+    journal.commit([], [], [Event(kind=EventKind.FAULT, text="odd", values=values)])
+    journal.close()
+    resume = where_to_go_on(tmp_path / "journal.sqlite")
+    assert resume is not None
+    assert resume.latched == Latched("odd", FaultKind.OTHER)

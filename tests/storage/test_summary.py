@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grader.domain.decisions import FruitRecord
 from grader.domain.flags import Flag
-from grader.domain.latency import Latency, LatencyHistogram
+from grader.domain.latency import LatencyHistogram
 from grader.storage.summary import Summary, summary_of, write_summary
 
 
@@ -38,7 +38,7 @@ RECORDS = [
 
 def a_summary(seed: int | None = None) -> Summary:
     timed = LatencyHistogram()
-    timed.add([5.0, 6.0, 40.0])
+    timed.add([4.0, 6.0, 40.0])
     never = LatencyHistogram()
     return summary_of(
         RECORDS,
@@ -81,7 +81,16 @@ def test_the_file_is_plain_json_and_its_bytes_do_not_depend_on_the_order_of_coun
     found = json.loads(content)
     assert found["seed"] == 7 and found["packout"]["一级"] == {"70-75": 2}
     assert found["latency"]["step"]["worst_ms"] == 40.0 and found["latency"]["step"]["n"] == 3
-    assert found["latency"]["commit"] == {"n": 0, "p50_ms": None, "p99_ms": None, "p999_ms": None, "worst_ms": None}
+    commit, step = found["latency"]["commit"], found["latency"]["step"]
+    assert (commit["n"], commit["p50_ms"], commit["worst_ms"]) == (0, None, None)
+    assert set(commit["counts"]) == {0} and step["sum_ms"] == 50.0
+    edges_ms = found["histogram_edges_ms"]
+    assert dict(zip([*edges_ms, "beyond"], step["counts"], strict=True)) == {
+        **dict.fromkeys([*edges_ms, "beyond"], 0),
+        5.0: 1,
+        10.0: 1,
+        50.0: 1,
+    }
     assert found["hashes"]["sheet"] == "ab" * 32
 
 
@@ -91,4 +100,4 @@ def test_a_run_without_fruit_has_a_summary() -> None:
 
 
 def test_latency_is_kept_by_stage() -> None:
-    assert a_summary().latency["commit"] == Latency(n=0, p50_ms=None, p99_ms=None, p999_ms=None, worst_ms=None)
+    assert a_summary().latency["commit"] == LatencyHistogram().latency()

@@ -1,0 +1,32 @@
+"""[service] of a station file: what whoever looks after the machine can set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from grader.domain.faults import Fault
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """metrics_port: of this machine alone, where Prometheus reads figures; 0: none. log_bytes: of one file of the log;
+    log_files: how many are kept, with the one that is written."""
+
+    metrics_port: int = 0
+    log_bytes: int = 5_000_000
+    log_files: int = 5
+
+
+_LIMITS = {
+    "metrics_port": (0, 65_535, "give a port from 1024 to 65535, or 0 for none"),
+    "log_bytes": (10_000, 1_000_000_000, "give bytes, 10000 to 1000000000"),
+    "log_files": (2, 1000, "give a count, 2 to 1000"),
+}
+
+
+def service_faults(service: ServiceSettings) -> Iterator[Fault]:
+    """Every number that is not possible."""
+    for key, (least, most, remedy) in _LIMITS.items():
+        if not least <= getattr(service, key) <= most:
+            yield Fault(("service", key), f"{getattr(service, key)} is not possible", remedy)
