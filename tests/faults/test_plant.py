@@ -24,9 +24,6 @@ def test_nothing_is_late_that_did_not_move_and_gates_close_when_the_belt_stops(
         station.until_found(FindingKind.BELT_STOPPED)
         until(lambda: station.shown().board.gates_open == 0, "gates are closed")
         assert station.shown().state is State.RUNNING
-        decided = len(floor.fruit())
-        until(lambda: station.shown().journal.fruit_waiting == 0, "all is written")
-        assert len(floor.fruit()) == decided
     station.until_not_found(FindingKind.BELT_STOPPED)
     station.until_sorting()
     assert station.shown().late == late
@@ -67,7 +64,7 @@ def test_an_emergency_stop_closes_the_gates_that_are_open_and_has_to_be_released
         before = floor.openings_between(pressed.pulse - PULSES_PER_S, pressed.pulse)
         open_then = [each for each in before if each.closing >= pressed.pulse]
     assert max(each.closing for each in open_then) <= pressed.pulse + AT_ONCE_S * PULSES_PER_S
-    assert {each.result for each in floor.outcomes(known)} <= {Result.FIRED, Result.VOID}
+    assert Result.LATE not in {each.result for each in floor.outcomes(known)}
     assert "the emergency stop is pressed" in [each.event.text for each in floor.events(EventKind.PLANT)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from grader.config.station import reference_installation
-from grader.vision.sight import has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
+from grader.vision.sight import Light, has_moved, is_blank_unlike, is_colourless, is_filled_up, sight_of
 
 
 def belt_with_fruit(x_px: int, noise_sd: float, seed: int, diameter_px: int = 75) -> NDArray[np.uint8]:
@@ -79,3 +79,17 @@ def test_what_is_dark_to_the_last_count_beside_the_lanes_or_drawn_of_one_colour_
     assert not is_filled_up(sight_of(framed), CAMERA, lanes=4)
     assert not is_filled_up(sight_of(np.full((610, 1280, 3), (40, 42, 45), np.uint8)), CAMERA, lanes=4)
     assert not is_filled_up(sight_of(framed[:3]), CAMERA, lanes=4)
+
+
+@pytest.mark.parametrize(("share", "is_too_dark"), [(0.5, False), (0.15, True)])
+def test_a_picture_with_little_of_the_light_that_there_was_is_too_dark_and_the_next_good_one_is_not(
+    share: float, is_too_dark: bool
+) -> None:
+    light = Light()
+    good = belt_with_fruit(600, 2.0, seed=1)
+    for _ in range(40):
+        light.see(sight_of(good))
+    light.see(sight_of((good * share).astype(np.uint8)))
+    assert light.is_too_dark is is_too_dark
+    light.see(sight_of(good))
+    assert not light.is_too_dark
