@@ -87,7 +87,7 @@ def test_a_cable_that_damages_one_byte_in_a_hundred_costs_no_fruit_its_outlet_an
     known = len(floor.outcomes())
     with floor.broken(FaultKind.SERIAL_NOISE, share=0.01):
         station.until_found(FindingKind.BOARD_LINK)
-        until(lambda: len(floor.outcomes(known)) > 60, "gates that fired by that cable")
+        until(lambda: len(floor.outcomes(known)) > 40, "gates that fired by that cable")
         assert station.shown().state is State.RUNNING
     station.until_sorting()
     fired = [each for each in floor.outcomes(known) if each.result is Result.FIRED]

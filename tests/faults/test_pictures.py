@@ -42,7 +42,7 @@ def test_fruit_whose_pictures_went_wrong_say_so_and_are_graded_by_the_others(
 def test_a_picture_that_comes_twice_is_taken_once(station: StationProcess, floor: Floor) -> None:
     cup = cup_after_clean_ones(floor)
     floor.happens(FaultKind.FRAMES_REPEATED, frames=3)
-    until(lambda: len(floor.fruit(cup)) > 60, "all that were in the picture then are decided")
+    until(lambda: len(floor.fruit(cup)) > 40, "all that were in the picture then are decided")
     assert flagged(floor.fruit(cup), NOT_ALL_SEEN) == []
     assert [record for record in floor.fruit(cup) if not record.outlet] == []
 

@@ -75,12 +75,12 @@ def test_what_a_full_outlet_cannot_take_goes_to_the_other_outlet_of_its_product_
     with floor.broken(FaultKind.OUTLET_FULL, outlet=1) as full:
         until(lambda: station.found(FindingKind.OUTLET_FULL) == [1], "an operator sees it")
         cup = floor.next_cup() + 1
-        until(lambda: len(floor.fruit(cup)) > 30, "fruit that were decided meanwhile")
+        until(lambda: len(floor.fruit(cup)) > 16, "fruit that were decided meanwhile")
         assert {record.outlet for record in floor.fruit(cup) if record.grade == "Sweet"} == {2}
         floor.happens(FaultKind.OUTLET_FULL, outlet=2, for_s=3600)
         until(lambda: sorted(station.found(FindingKind.OUTLET_FULL)) == [1, 2], "an operator sees it")
         cup = floor.next_cup() + 1
-        until(lambda: len(floor.fruit(cup)) > 30, "fruit that were decided meanwhile")
+        until(lambda: len(floor.fruit(cup)) > 16, "fruit that were decided meanwhile")
         assert {record.outlet for record in floor.fruit(cup) if record.grade == "Sweet"} == {0}
     floor.news()  # of the other
     until(lambda: not station.found(FindingKind.OUTLET_FULL), "there is room again")

@@ -51,7 +51,7 @@ def test_a_silent_scale_degrades_its_own_lane_which_says_so_and_weighs_again_by_
 def test_a_scale_that_says_the_same_of_every_cup_weighs_nothing(station: StationProcess, floor: Floor) -> None:
     cup = floor.next_cup()
     with floor.broken(FaultKind.SCALE_STUCK, lane=1):
-        until(lambda: len(flagged(floor.fruit(cup), Flag.BAD_WEIGHT)) >= 20, "fruit with the flag")
+        until(lambda: len(flagged(floor.fruit(cup), Flag.BAD_WEIGHT)) >= 12, "fruit with the flag")
     said = flagged(floor.fruit(cup), Flag.BAD_WEIGHT)
     assert {record.lane for record in said} == {1}
     assert {record.values["mass_g"] for record in said} == {None}
