@@ -11,20 +11,20 @@ from rig import Floor, StationProcess
 from grader.domain.snapshot import State
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the line's pictures are kept: drawing them takes longer than most tests."""
     return tmp_path_factory.mktemp("pictures") / "loop.npz"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_floor(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Floor]:
     floor = Floor(tmp_path_factory.mktemp("floor"), pictures)
     yield floor
     floor.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_station(shared_floor: Floor) -> Iterator[StationProcess]:
     station = StationProcess(shared_floor)
     yield station

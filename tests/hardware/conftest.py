@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import select
 import threading
@@ -25,15 +24,6 @@ from hardware.sim.pty_port import PtyPort
 LINE = Line(lanes=4, pulses_per_cup=96, mm_per_pulse=1.0, cups_per_second=12.0)
 GATES = Gates()
 PULSES_PER_S = 1152
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """No thread and no child process outlives a test."""
-    before = set(threading.enumerate())
-    yield
-    assert [thread.name for thread in threading.enumerate() if thread not in before] == []
-    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture
