@@ -47,10 +47,6 @@ class ChainPhase:
                 return Pulse(count + offset)
         return Pulse(count + self._offsets[0][1])
 
-    def count_of(self, pulse: Pulse) -> int:
-        """The count at a pulse to come."""
-        return pulse - self.offset
-
     def advance(self, count: int) -> Pulse:
         """The belt has come to `count`: the pulse, which never runs back, and counts as given from now on."""
         self._furthest = max(self.pulse_of(count), self._furthest or self._not_before)

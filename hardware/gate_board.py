@@ -253,6 +253,8 @@ class SerialGateBoard:
     def _hang_up(self) -> None:
         with self._changed:
             port, self._port = self._port, None
+            if port is not None and self._session.stage is not Stage.LOST:
+                self._session.lose("its port was closed")
         if self._reader is not None:
             self._reader.join(timeout=1.0)
             self._reader = None

@@ -57,13 +57,14 @@ def connect(path: Path) -> socket.socket:
 
 
 def is_alive(path: Path) -> bool:
-    """Whether somebody listens there: a file that a killed process has left is nobody."""
+    """Whether somebody listens there: a file that a killed process has left is nobody; one that may not be used, or who
+    is too busy to answer, is somebody."""
     if not path.is_socket():
         return False
     try:
         connect(path).close()
-    except DeviceError:
-        return False
+    except DeviceError as problem:
+        return not isinstance(problem.__cause__, ConnectionRefusedError | FileNotFoundError)
     return True
 
 

@@ -84,14 +84,6 @@ class FrameSender:
         """Whether the receiver is gone."""
         return self._link.closed
 
-    def fileno(self) -> int:
-        """For select: it wakes when the receiver goes."""
-        return self._link.fileno()
-
-    def hear(self) -> None:
-        """The receiver says nothing: look whether it is still there."""
-        self._link.receive()
-
     def offer(self, frame_id: int, fill: Callable[[NDArray[np.uint8]], None], now: Callable[[], HostNs]) -> bool:
         """Let `fill` write the picture into a free slot; False when there is none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def closed_books(out: Path, last: Snapshot, seed: int | None) -> tuple[Summary, 
     run = list(runs.values())[-1]
     summary = summary_of(
         records,
-        duration_s=last.elapsed_s,
+        duration_s=last.elapsed_s if len(runs) == 1 else time.time() - next(iter(runs.values())).started_wall_s,
         frames_dropped=last.frames_dropped,
         latency=last.latency,
         versions=run.versions,

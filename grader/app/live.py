@@ -33,6 +33,7 @@ from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused
 from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BadSettings, DeviceError, GraderError
 from grader.station.line import LineSettings
+from grader.station.lots import LotOrder
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
 from grader.station.watched import WatchedCamera, WatchedSensors
@@ -63,9 +64,9 @@ FAULT_EVERY_S = 20.0
 LEVEL, VARIETY, SEED = "changing", "Fuji", 1
 """Of a line of which nothing else was said."""
 FIRST_LOT = "lot-1"
-HANGS_S = 5.0
-"""A station whose threads have not come round for so long is not called alive any more. A reset may take longer, within
-what a service manager waits for."""
+LINE_HANGS_S, KEEPER_HANGS_S = 5.0, 120.0
+"""A station whose line, or whose keeper, has not come round for so long is not called alive any more. A reset may take
+longer, within what a service manager waits for; a keeper may wait for a disk, as long as what is decided has room."""
 COLLECT_S = 10.0
 """So often the collector looks for rings of garbage, when it is told to: else it would choose the moment itself."""
 
@@ -126,7 +127,7 @@ class LiveRun:
             self._collected_at = time.monotonic()
         self._shown = self.station.snapshot()
         self.manager.show(_status(self._shown))
-        if self.station.silent_s < HANGS_S:
+        if self.station.line_silent_s < LINE_HANGS_S and self.station.keeper_silent_s < KEEPER_HANGS_S:
             self.manager.tell(ALIVE)
         return self._shown
 
@@ -190,12 +191,12 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     clock = SystemClock()
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / JOURNAL
-    resume = where_to_go_on(path)
-    before = list(read_runs(path).values())[-1].installation if resume is not None else None
     station_settings = _station_settings(asked)
     with ExitStack() as closing:
         desk = OrderDesk(asked.out)  # from here on the folder is this station's
         closing.callback(desk.close)
+        resume = where_to_go_on(path)
+        before = list(read_runs(path).values())[-1].installation if resume is not None else None
         service = station_settings.service
         log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
         closing.enter_context(log)
@@ -237,7 +238,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             heard=log.tell,
         )
         closing.callback(live.station.stop)
-        first_lot = _first_lot(asked, resume, settings, journal)
+        first_lot = _first_lot(asked, resume, settings, station_settings.sheet, journal)
         closing.enter_context(_no_collector())
         live.station.start(first_lot, latched=resume.latched if resume is not None else None)
         closing.enter_context(desk.serving(live.carry_out))
@@ -330,13 +331,14 @@ def _run_info(chosen: Decider, installation: Installation) -> RunInfo:
 
 
 def _phase(settings: LineSettings, resume: Resume | None) -> ChainPhase:
-    """Pulses go on after the last serial of the journal."""
+    """Pulses go on after the last serial of the journal, and after where its lots began and ended."""
     line, gates = settings.installation.line, settings.installation.gates
     last = max(resume.last_serials.values(), default=line.first_cup - 1) if resume is not None else line.first_cup - 1
     decided = (last + 1) * line.pulses_per_cup + pulses_from_mm(gates.decision_mm, line.mm_per_pulse)
+    not_before = 0 if resume is None else max(decided if resume.last_serials else 0, resume.furthest_pulse)
     return ChainPhase(
         None if line.cups_per_chain is None else line.cups_per_chain * line.pulses_per_cup,
-        Pulse(decided) if resume is not None and resume.last_serials else Pulse(0),
+        Pulse(not_before),
         pulses_per_cup=line.pulses_per_cup,
         gap_pulses=belt_pulses(settings),
     )
@@ -363,13 +365,25 @@ def _camera(line: LiveLine, settings: LineSettings, board: SerialGateBoard, cloc
 
 def _scale_memory(journal: Path) -> ScaleMemory | None:
     kept: Any = read_memory(journal, SCALE)
-    return None if kept is None else msgspec.convert(kept, ScaleMemory)
-
-
-def _first_lot(asked: SimulatedRun, resume: Resume | None, settings: LineSettings, journal: SqliteJournal) -> Any:
-    """The lot to begin with; None where the one that was open goes on. Raises BadSettings, JournalError."""
-    if asked.lot is None and resume is not None and resume.open_lot is not None:
+    try:
+        return None if kept is None else msgspec.convert(kept, ScaleMemory)
+    except msgspec.ValidationError:  # of another version of the program: the scale learns anew
         return None
+
+
+def _first_lot(
+    asked: SimulatedRun, resume: Resume | None, settings: LineSettings, sheet: str, journal: SqliteJournal
+) -> LotOrder | None:
+    """The lot to begin with; None where what was goes on: a lot that is open, or none where the last was closed.
+
+    sheet: the station's. Raises BadSettings, JournalError.
+    """
+    if resume is not None and resume.lots:
+        goes_on = resume.open_lot
+        if asked.lot is None or (
+            goes_on is not None and asked.lot == goes_on.name and asked.grower in ("", goes_on.grower)
+        ):
+            return None
     order = OpenLot(
         name=asked.lot or FIRST_LOT,
         grower=asked.grower,
@@ -377,7 +391,7 @@ def _first_lot(asked: SimulatedRun, resume: Resume | None, settings: LineSetting
         sheet=asked.sheet or "",
         start="now",
     )
-    return lot_order(order, settings.installation, "", journal.remember)
+    return lot_order(order, settings.installation, sheet, journal.remember)
 
 
 @contextmanager

@@ -37,7 +37,14 @@ def lots_on(journal: Path, lanes: int, unnamed: CompiledSheet) -> Lots:
         kept = read_memory(journal, _name_of(record.sheet_sha256))
         if kept is None:
             raise JournalError(f'{journal}: the sheet of lot "{record.name}" is not in it: open the lot anew')
-        return compiled(msgspec.convert(kept, Sheet, strict=False), record.variety)
+        try:
+            sheet = msgspec.convert(kept, Sheet, strict=False)
+        except msgspec.ValidationError as problem:
+            raise JournalError(
+                f'{journal}: the sheet of lot "{record.name}" is of another version of the program ({problem}): begin a new '
+                "folder"
+            ) from problem
+        return compiled(sheet, record.variety)
 
     return lots_from(lots_written(events, lanes), lanes, sheet_of, unnamed)
 

@@ -81,13 +81,12 @@ class OrderDesk:
                 self._hear(talk)
 
     def _admit(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nobody more waits, or this machine has no room for one more
             while True:
                 end, _ = self._socket.accept()
-                if len(self._talks) < MOST_TALKS:
-                    self._talks.append(MessageLink(end))
-                else:
-                    end.close()
+                if len(self._talks) >= MOST_TALKS:  # whoever has kept one open the longest gives way
+                    self._talks.pop(0).close()
+                self._talks.append(MessageLink(end))
 
     def _hear(self, talk: MessageLink) -> None:
         for said in talk.receive():
@@ -96,16 +95,18 @@ class OrderDesk:
             except NO_MESSAGE as problem:
                 talk.send(msgspec.json.encode(Refused(f"this is no order: {problem}")))
                 continue
-            talk.send(msgspec.json.encode(self._answer(order)))
+            talk.send(self._answer(order))
         if talk.closed:
             talk.close()
             self._talks.remove(talk)
 
-    def _answer(self, order: Order) -> Answer:
+    def _answer(self, order: Order) -> bytes:
         try:
-            return self._carry_out(order)
+            return msgspec.json.encode(self._carry_out(order))
         except GraderError as problem:
-            return Refused(str(problem))
+            return msgspec.json.encode(Refused(str(problem)))
+        except Exception as problem:  # the desk may not end unseen: a reset has to be possible
+            return msgspec.json.encode(Refused(f"{type(problem).__name__}: {ascii(problem)}"))
 
 
 def running_stations(runs: Path) -> list[Path]:

@@ -117,10 +117,10 @@ class LotOnBelt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The station at one moment. Counts are since the start of the lot that `lot` names.
+    """The station at one moment. Counts are since the station was started.
 
-    t_ns: when it was taken. elapsed_s: since the lot began. reason: why it is draining, stopped or
-    faulted, else empty. pulse: the belt's encoder count. cups_per_s: per lane, by the encoder.
+    t_ns: when it was taken. elapsed_s: since the start. reason: why it is draining, stopped or
+    faulted, else empty. pulse: where the belt is. cups_per_s: per lane, the speed that it is set to.
     grades: fruit by grade; outlets: by outlet, 0 is the default outlet; flags: by name in lower case,
     as in `flag_names`. fired, late, refused, void: gate commands by their `Result`. frames_dropped: frames
     lost for want of a free slot. board: its latest heartbeat; None when it is lost or there is none.

@@ -11,10 +11,11 @@ from grader.errors import JournalError
 from grader.ports import Encoder, GateBoard, Journal
 from grader.station.backlog import FIRST_DELAY_S, MOST_WAITING, Backlog, Decided
 from grader.station.ledger import Ledger
-from grader.units import NS_PER_MS, NS_PER_S, Pulse
+from grader.units import NS_PER_MS, NS_PER_S, HostNs, Pulse
 
 LATE = "less than the lead was left"
 LATE_BY_JOURNAL = "less than the lead was left: the journal was behind"
+BEFORE_RESET = "it was decided before the reset"
 LAST_TRIES_S = 3.0
 
 
@@ -34,15 +35,16 @@ class Dispatcher:
         self._board, self._encoder = board, encoder
         self._ledger, self._clock, self._lead_pulses = ledger, clock, lead_pulses
         self._backlog = Backlog(journal, ledger, clock, most_waiting)
-        self._shut = ""
+        self._shut, self._changed = "", HostNs(0)
 
     def health(self) -> JournalHealth:
         """How the journal keeps up."""
         return self._backlog.health()
 
     def shut(self, why: str) -> None:
-        """From now on nothing is sent: commands become VOID for this reason. An empty one: they are sent again."""
-        self._shut = why
+        """From now on nothing is sent: commands become VOID for this reason. An empty one: what is decided from now on
+        is sent again. What was decided before is not: the belt was not looked after meanwhile."""
+        self._shut, self._changed = why, self._clock.now()
 
     def settle(self, decided: Sequence[Decided]) -> None:
         """Commit these decisions with every outcome known by now, then send the commands that are in time.
@@ -53,7 +55,9 @@ class Dispatcher:
         """
         self._backlog.add(decided, self._board.outcomes())
         while written := self._backlog.write():
-            commands = [command for step in written for command in step.commands]
+            stale = [command for step in written if step.decided_at < self._changed for command in step.commands]
+            self._backlog.add([], [_unsent(command, Result.VOID, self._shut or BEFORE_RESET) for command in stale])
+            commands = [command for step in written if step.decided_at >= self._changed for command in step.commands]
             if not commands:
                 continue
             self._send(commands)

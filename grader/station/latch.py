@@ -72,11 +72,13 @@ class Latch:
             self._state, self._reason, self._kind, self._can_reset = State.FAULTED, reason, kind, can_reset
             return True
 
-    def reset(self) -> None:
-        """A person has seen to it."""
+    def reset(self) -> bool:
+        """A person has seen to it. False: there is nothing that a reset could end."""
         with self._lock:
-            if self._state is State.FAULTED and self._can_reset:
-                (self._state, self._reason), self._kind = self._before, None
+            if self._state is not State.FAULTED or not self._can_reset:
+                return False
+            (self._state, self._reason), self._kind = self._before, None
+            return True
 
     def stop(self) -> None:
         """The end; a fault stays one."""

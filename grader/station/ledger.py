@@ -16,7 +16,7 @@ WINDOW_S = 5.0
 
 
 class Ledger:
-    """Counts of one lot. Each method is called by one thread only; reading beside it may be a fruit behind."""
+    """Counts since the start. Each method is called by one thread only; reading beside it may be a fruit behind."""
 
     def __init__(self, lanes: int) -> None:
         self.grades: Counter[str] = Counter()

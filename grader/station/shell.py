@@ -34,12 +34,15 @@ from grader.station.line import LineSettings, LineState, Step, new_line, step
 from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, lots_on_belt, open_lot
 from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
+from grader.tracking.belt import advance
 from grader.tracking.scale import ScaleMemory, memory_of
 from grader.units import NS_PER_MS, NS_PER_S, HostNs, Pulse, pulses_from_mm
 
 BATCH_S = 0.010
 """Decisions wait so long for company before they are committed together."""
 FRAME_WAIT_S = 0.05
+CLOSING_S = 0.3
+"""So long the end waits for the board's word that its gates are closed."""
 ORDER_S = 10.0
 """An order is carried out within this: a reset takes the longest."""
 REMEMBER_S = 60.0
@@ -109,19 +112,27 @@ class Station:
         return self._line
 
     @property
-    def silent_s(self) -> float:
-        """Since the slower of the two threads last came round: far below a second as long as nothing hangs."""
-        return (self._clock.now() - min(self._line_turned, self._keeper_turned)) / NS_PER_S
+    def line_silent_s(self) -> float:
+        """Since the line thread last came round: far below a second as long as nothing hangs."""
+        return (self._clock.now() - self._line_turned) / NS_PER_S
+
+    @property
+    def keeper_silent_s(self) -> float:
+        """Since the keeper thread last came round: longer where it waits for the disk."""
+        return (self._clock.now() - self._keeper_turned) / NS_PER_S
 
     def start(self, first_lot: LotOrder | None = None, *, latched: Latched | None = None) -> None:
         """Begin to grade. first_lot: what all fruit from now on are of. latched: the fault that the station had when it
         ended, and that nobody has reset: gates stay closed until a person does. Raises GraderError for a lot that
         cannot be."""
+        pulse = self._encoder.pulse()
+        if pulse > 0:  # the belt has moved before, and what is on it is of the lot before
+            advance(self._line.track.belt, pulse, self._line.track.course.reach)
         if first_lot is not None:
             self._take_events(open_lot(self._line.lots, self._line.track, first_lot))
         self._started = self._clock.now()
         self._latch.run()
-        self._note(EventKind.RUN_STARTED, "the station is started", values={"at_pulse": self._encoder.pulse()})
+        self._note(EventKind.RUN_STARTED, "the station is started", values={"at_pulse": pulse})
         if latched is not None:
             self._go_on_faulted(latched)
         self._line_turned = self._keeper_turned = self._clock.now()
@@ -133,12 +144,14 @@ class Station:
         before = self._latch.state
         self._latch.drain(reason)
         if self._latch.state is not before:
-            self._note_change(before, reason)
+            with contextlib.suppress(GraderError):
+                self._note_change(before, reason)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Close the gates, write down what is decided, end the threads. Idempotent, bounded in time."""
         if not self._stop.is_set():
-            self._note(EventKind.RUN_ENDED, "the station is stopped")
+            with contextlib.suppress(GraderError):  # a journal that is far behind does not keep it from stopping
+                self._note(EventKind.RUN_ENDED, "the station is stopped")
         self._stop.set()
         for thread in self._threads:
             if thread.is_alive():
@@ -204,6 +217,8 @@ class Station:
         done: Future[_Answer] = Future()
 
         def carry_out() -> None:
+            if not done.set_running_or_notify_cancel():
+                return  # whoever ordered it was told that it is not done: then it is not
             try:
                 done.set_result(work())
             except GraderError as problem:
@@ -215,7 +230,9 @@ class Station:
         try:
             return done.result(ORDER_S)
         except TimeoutError:
-            raise GraderError("the station did not take the order in time: see what it shows") from None
+            if done.cancel():
+                raise GraderError("the station did not take the order in time: see what it shows") from None
+            raise GraderError("the order is being carried out, and takes long: see what the station shows") from None
 
     def _reset(self) -> None:
         if self._latch.state is not State.FAULTED:
@@ -231,9 +248,12 @@ class Station:
         if not self._camera.renew():
             raise GraderError(f"still not well: {self._camera.trouble}")
         self._sensors.renew()
-        self._note(EventKind.RESET, f"reset by a person: {self._latch.reason}")
+        reason = self._latch.reason
         self._dispatcher.shut("")
-        self._latch.reset()
+        if not self._latch.reset():  # something worse has come meanwhile
+            self._dispatcher.shut(self._latch.reason)
+            raise GraderError(f"a reset does not help here, start the station again: {self._latch.reason}")
+        self._note(EventKind.RESET, f"reset by a person: {reason}")
 
     # The line thread
 
@@ -337,7 +357,8 @@ class Station:
                 self._settle(self._batch())
                 self._remember()
             self._board.close_all()
-            self._dispatcher.finish(threading.Event().wait)  # with what closing made of pending commands
+            self._hear_of_closing()
+            self._dispatcher.finish(threading.Event().wait)
             self._keep_scale()
             self._remember()
         except GraderError as problem:
@@ -347,6 +368,13 @@ class Station:
         except Exception as problem:
             self.fault(f"{type(problem).__name__}: {problem}", can_reset=False)
             raise
+
+    def _hear_of_closing(self) -> None:
+        """What closing made of commands that the board had: it says so within a moment, if it is there."""
+        deadline = self._clock.now() + int(CLOSING_S * NS_PER_S)
+        with contextlib.suppress(BoardLost):
+            while self._clock.now() < deadline and (status := self._board.status()).pending + status.gates_open:
+                threading.Event().wait(CLOSING_S / 10)
 
     def _remember(self) -> None:
         """Write down what is to be kept."""

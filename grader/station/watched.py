@@ -18,7 +18,7 @@ from grader.clock import Clock
 from grader.domain.frames import NO_READINGS, Frame, Readings
 from grader.errors import DeviceError
 from grader.ports import Camera, Sensors
-from grader.station.budget import BudgetSettings, RestartBudget
+from grader.station.budget import FOR_EVER, BudgetSettings, RestartBudget
 
 SILENT_FRAMES = 12
 """So many exposures in a row without a picture, half a second at full speed: the camera is silent."""
@@ -205,7 +205,7 @@ class WatchedSensors:
         self,
         open_sensors: Callable[[], Sensors],
         clock: Clock,
-        settings: BudgetSettings = BudgetSettings(),
+        settings: BudgetSettings = FOR_EVER,
         begin: _Begin = in_a_thread,
     ) -> None:
         """Opens the sensors; later, as `begin` does it. Raises DeviceError when they are not there at the start."""
@@ -228,7 +228,7 @@ class WatchedSensors:
         readings = sensors.readings()
         if sensors.closed:
             self._watched.is_lost("scales and spectrometers: their connection has ended")
-        elif readings.weighings or readings.scans:
+        elif readings.weighings or any(scan.kind == "sample" for scan in readings.scans):  # references come at once
             self._watched.is_well()
         return readings
 

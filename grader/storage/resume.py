@@ -33,12 +33,14 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """Where a journal stopped.
 
     last_serials: the highest cup of each lane that has fruit; serials go on after it. lots: every stretch of the belt,
-    oldest first. unreported: by lane and cup. last_alive_wall_s: when anything was last written, seconds since 1970.
+    oldest first. furthest_pulse: that anything was written of beside fruit: a lot may begin, or end, far behind the
+    last of them. unreported: by lane and cup. last_alive_wall_s: when anything was last written, seconds since 1970.
     ended: by order, and not by a kill or a power cut. latched: the fault that nobody has reset.
     """
 
     last_serials: dict[int, int]
     lots: tuple[LotRecord, ...]
+    furthest_pulse: int
     unreported: tuple[Unreported, ...]
     last_alive_wall_s: float
     ended: bool
@@ -64,6 +66,7 @@ def where_to_go_on(path: Path) -> Resume | None:
         return Resume(
             last_serials=last_serials(db, path),
             lots=tuple(lots_written((event for event in events if event.kind in OF_LOTS), lanes)),
+            furthest_pulse=max((event.pulse or 0 for event in events), default=0),
             unreported=_unreported(db),
             last_alive_wall_s=_last_alive(db, path),
             ended=of_the_run[-1:] == [EventKind.RUN_ENDED],

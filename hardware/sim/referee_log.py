@@ -6,6 +6,7 @@ the belt.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -49,15 +50,16 @@ class RefereeLog:
     """Written by the line."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / REFEREE_LOG).open("ab")
+        self._file = (folder / REFEREE_LOG).open("ab", buffering=0)
         self._encode = msgspec.json.Encoder().encode
+        self._waiting = b"\n\n"  # the line before an empty one may be torn, by what ended the line before this
 
     def add(self, entries: Iterable[_Entry]) -> None:
-        """Handed to the system at once: it is there when the line is killed."""
-        said = b"".join(self._encode(entry) + b"\n" for entry in entries)
-        if said:
-            self._file.write(said)
-            self._file.flush()
+        """Handed to the system at once: it is there when the line is killed. What a full disk does not take waits."""
+        self._waiting += b"".join(self._encode(entry) + b"\n" for entry in entries)
+        with contextlib.suppress(OSError):
+            while self._waiting:
+                self._waiting = self._waiting[self._file.write(self._waiting) :]
 
     def close(self) -> None:
         """Idempotent."""
@@ -80,10 +82,15 @@ class RefereeReader:
                 return []
             self._file = self._path.open("rb")
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        try:
-            return [self._decode(line) for line in lines if line]
-        except NO_MESSAGE as problem:
-            raise BadFile(self._path, f"is not a referee's log: {problem}", remedy="name another folder") from problem
+        entries: list[_Entry] = []
+        for line, next_line in zip(lines, [*lines[1:], self._rest], strict=True):
+            try:
+                entries += [self._decode(line)] if line else []
+            except NO_MESSAGE as problem:
+                if next_line:
+                    error = f"is not a referee's log: {problem}"
+                    raise BadFile(self._path, error, remedy="name another folder") from problem
+        return entries
 
     def close(self) -> None:
         """Idempotent."""

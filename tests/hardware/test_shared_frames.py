@@ -141,9 +141,9 @@ def test_a_receiver_that_dies_is_noticed_and_the_sender_drops():
     sender = FrameSender(connection, SHAPE, slots=3)
     sender.offer(0, filled_with(0), NOW)
     ended(process)
-    sender.hear()
+    sender.offer(1, filled_with(1), NOW)  # the first that nobody takes tells
     assert sender.closed
-    assert not sender.offer(1, filled_with(1), NOW)
+    assert not sender.offer(2, filled_with(2), NOW)
     assert sender.dropped == 1
     sender.close()
 
