@@ -41,8 +41,8 @@ def lots_on(journal: Path, lanes: int, unnamed: CompiledSheet) -> Lots:
             sheet = msgspec.convert(kept, Sheet, strict=False)
         except msgspec.ValidationError as problem:
             raise JournalError(
-                f'{journal}: the sheet of lot "{record.name}" is of another version of the program ({problem}): begin a new '
-                "folder"
+                f'{journal}: the sheet of lot "{record.name}" is of another version of the program ({problem}): '
+                "begin a new folder"
             ) from problem
         return compiled(sheet, record.variety)
 

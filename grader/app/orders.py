@@ -39,9 +39,7 @@ class OrderDesk:
         self._path = folder / SOCKET
         self._carry_out = carry_out or _not_now
         if is_alive(self._path):
-            raise DeviceError(
-                f"{folder}: another station runs here: `grader order stop --out {folder}` ends it"
-            )
+            raise DeviceError(f"{folder}: another station runs here: `grader order stop --out {folder}` ends it")
         self._socket = listen(self._path)
         self._socket.setblocking(False)
         self._talks: list[MessageLink] = []
@@ -106,7 +104,7 @@ class OrderDesk:
         except GraderError as problem:
             return msgspec.json.encode(Refused(str(problem)))
         except Exception as problem:  # the desk may not end unseen: a reset has to be possible
-            return msgspec.json.encode(Refused(f"{type(problem).__name__}: {ascii(problem)}"))
+            return msgspec.json.encode(Refused(f"{type(problem).__name__}: {problem!a}"))
 
 
 def running_stations(runs: Path) -> list[Path]:

@@ -121,7 +121,7 @@ def a_step(cup: int, frame_at: int = 0, outlet: int = 1) -> Decided:
         )
         opens, closes = gate_window(INSTALLATION, cup, outlet)
         commands.append(GateCommand(lane=lane, cup=cup, outlet=outlet, open_pulse=opens, close_pulse=closes))
-    return Decided(records, commands, HostNs(frame_at))
+    return Decided(records, commands, HostNs(frame_at), decided_at=HostNs(frame_at))
 
 
 def decided_at(cup: int) -> Pulse:

@@ -257,6 +257,22 @@ def test_while_the_gates_are_shut_decisions_are_written_and_their_commands_void(
     }
 
 
+def test_what_was_decided_before_a_reset_is_not_sent_after_it_though_the_belt_stood_meanwhile(keeper: Keeper) -> None:
+    keeper.journal._db.execute("PRAGMA query_only = ON")  # the disk takes nothing
+    keeper.pass_row()
+    keeper.dispatcher.shut("the emergency stop is pressed")
+    keeper.clock.go_on(30.0)
+    keeper.dispatcher.shut("")
+    keeper.journal._db.execute("PRAGMA query_only = OFF")
+    keeper.dispatcher.settle([])
+    keeper.pass_row()
+    keeper.dispatcher.settle([])
+    assert {command.cup for command in keeper.board.submitted} == {1}
+    assert {(found.cup, found.result, found.reason) for found in read_outcomes(keeper.path)} == {
+        (0, Result.VOID, "it was decided before the reset")
+    }
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_stalls_when_every_fruit_is_written_once_and_sent_or_late(tmp_path: Path, seed: int) -> None:
     keeper, rng = Keeper(tmp_path / "journal.sqlite"), random.Random(seed)
