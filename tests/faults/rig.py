@@ -215,7 +215,7 @@ class StationProcess:
 
     def __init__(self, floor: Floor, *words: str) -> None:
         self.floor = floor
-        self.log = floor.folder / "station.log"
+        self.log = floor.folder / "said.log"
         said = self.log.open("a")
         command = [sys.executable, "-m", "grader", "run", "--headless", "--out", str(floor.folder)]
         self.process = subprocess.Popen(

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
 
 import pytest
-from rig import ENVIRONMENT, PATIENCE_S, Floor, StationProcess, until
+from rig import ENVIRONMENT, LANES, PATIENCE_S, Floor, StationProcess, until
 
 from grader.domain.decisions import Result
 from grader.domain.events import EventKind
-from grader.domain.orders import Done, Stop
+from grader.domain.lots import NO_LOT
+from grader.domain.orders import CloseLot, Done, Stop
 from grader.domain.snapshot import State
 from grader.storage.journal import read_runs
 from hardware.sim.faults import FaultKind
@@ -71,6 +73,28 @@ def test_a_killed_station_goes_on_where_it_was_with_its_lot_and_new_serials_and_
     assert len(read_runs(own_floor.journal)) == 2
     sent = [record for record in fruit if record.outlet and record.cup < written]
     assert [record for record in sent if not record.gate_outcome] == []  # what is not known is said
+
+
+def test_a_lot_that_was_closed_stays_closed_after_a_kill_and_the_next_one_begins_behind_it(
+    own_floor: Floor, station_on: StationOn
+) -> None:
+    first = station_on(own_floor, "--lot", "A", "--grower", "Li")
+    first.until_sorting()
+    assert first.give(CloseLot(name="A")) == Done()
+    until(lambda: own_floor.fruit()[-1].lot == NO_LOT, "what follows is of no lot")
+    first.kill()
+    written = own_floor.next_cup()
+    second = station_on(own_floor)
+    until(lambda: own_floor.fruit(written), "it goes on")
+    second.kill()
+    written = own_floor.next_cup()
+    third = station_on(own_floor, "--lot", "B", "--grower", "Wang")
+    third.until_sorting()
+    for lane in range(LANES):
+        lots = [record.lot for record in own_floor.fruit() if record.lane == lane]
+        assert [lot for lot, _ in groupby(lots)] == ["A", NO_LOT, "B"]
+    assert {record.outlet for record in own_floor.fruit() if record.lot == NO_LOT} == {0}
+    assert not [record for record in own_floor.fruit() if record.lot == "B" and record.cup < written]
 
 
 def test_a_station_that_is_ordered_to_stop_runs_its_belt_empty_and_every_fruit_is_where_it_was_sent(
