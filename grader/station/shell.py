@@ -32,6 +32,7 @@ from grader.station.latch import Latch
 from grader.station.ledger import Ledger
 from grader.station.line import LineSettings, LineState, Step, new_line, step
 from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, lots_on_belt, open_lot
+from grader.station.plant_seen import PlantSeen
 from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
 from grader.tracking.belt import advance
@@ -467,40 +468,6 @@ class Station:
             return self._board.status(), self._encoder.pulse()
         except BoardLost:
             return None, self._line.track.belt.pulse or Pulse(0)
-
-
-class PlantSeen:
-    """What the plant said last, to tell what has changed."""
-
-    def __init__(self) -> None:
-        self._before: BoardStatus | None = None
-
-    def changes(self, status: BoardStatus) -> list[str]:
-        """In words, since the last call."""
-        before, self._before = self._before, status
-        if before is None or before is status:
-            return []
-        said = [
-            words[now]
-            for was, now, words in (
-                (before.belt_running, status.belt_running, ("the belt stopped", "the belt runs")),
-                (before.jogging, status.jogging, ("the belt is not jogged any more", "the belt is jogged")),
-                (
-                    before.emergency_stop,
-                    status.emergency_stop,
-                    ("the emergency stop is released", "the emergency stop is pressed"),
-                ),
-            )
-            if was is not now
-        ]
-        said += [f"outlet {outlet} is full" for outlet in sorted(status.outlets_full - before.outlets_full)]
-        said += [f"outlet {outlet} has room again" for outlet in sorted(before.outlets_full - status.outlets_full)]
-        return said
-
-
-def _kind_of(problem: GraderError) -> FaultKind:
-    """What ends a thread of the station."""
-    return FaultKind.JOURNAL if isinstance(problem, JournalError) else FaultKind.OTHER
 
 
 def belt_pulses(settings: LineSettings) -> int:
