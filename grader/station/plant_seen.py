@@ -32,8 +32,3 @@ class PlantSeen:
         said += [f"outlet {outlet} is full" for outlet in sorted(status.outlets_full - before.outlets_full)]
         said += [f"outlet {outlet} has room again" for outlet in sorted(before.outlets_full - status.outlets_full)]
         return said
-
-
-def _kind_of(problem: GraderError) -> FaultKind:
-    """What ends a thread of the station."""
-    return FaultKind.JOURNAL if isinstance(problem, JournalError) else FaultKind.OTHER

@@ -470,6 +470,11 @@ class Station:
             return None, self._line.track.belt.pulse or Pulse(0)
 
 
+def _kind_of(problem: GraderError) -> FaultKind:
+    """What ends a thread of the station."""
+    return FaultKind.JOURNAL if isinstance(problem, JournalError) else FaultKind.OTHER
+
+
 def belt_pulses(settings: LineSettings) -> int:
     """Pulses from a cup's entry under the camera to the end of the belt: how long draining takes."""
     gates, line = settings.installation.gates, settings.installation.line
