@@ -135,7 +135,8 @@ def run(
 ) -> int:
     """Run the station. Without a station file it runs the simulated line."""
     from grader.app.books import closed_books
-    from grader.app.live import SimulatedRun, default_out, started
+    from grader.app.live import default_out, started
+    from grader.app.simulated_line import SimulatedRun
     from grader.app.simulating import LEVELS, VARIETIES
     from grader.cli.closing import closing_report
     from grader.cli.page import fault_lines
