@@ -18,7 +18,8 @@ import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 
-from grader.app.live import SimulatedRun, started
+from grader.app.live import started
+from grader.app.simulated_line import SimulatedRun
 from grader.cli.page import render
 from grader.cli.words import LANGUAGES
 from grader.domain.snapshot import Snapshot

@@ -23,7 +23,14 @@ from grader.app.lot_books import lot_order, lots_on, start_of
 from grader.app.metrics import MetricsPort, metrics_page
 from grader.app.orders import OrderDesk
 from grader.app.setting_up import Decider, decider
-from grader.app.simulated_line import READY_S, SimulatedRun, line_of, station_settings_of
+from grader.app.simulated_line import (
+    READY_S,
+    SimulatedRun,
+    as_before,
+    line_of,
+    require_same_belt,
+    station_settings_of,
+)
 from grader.app.systemd import ALIVE, READY, STOPPING, ServiceManager
 from grader.clock import SystemClock
 from grader.domain.installation import Installation
@@ -156,17 +163,19 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     clock = SystemClock()
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / JOURNAL
-    station_settings = station_settings_of(asked)
     with ExitStack() as closing:
         desk = OrderDesk(asked.out)  # from here on the folder is this station's
         closing.callback(desk.close)
         resume = where_to_go_on(path)
         before = list(read_runs(path).values())[-1].installation if resume is not None else None
+        asked = as_before(asked, before)
+        station_settings = station_settings_of(asked)
         service = station_settings.service
         log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
         closing.enter_context(log)
         line = closing.enter_context(line_of(asked, station_settings))
         installation = line.wait_ready(READY_S, progress).installation
+        require_same_belt(path, before, installation)
         chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
         settings = chosen.settings
         run = _run_info(chosen, installation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from grader.config.scenario import load_scenario
 from grader.config.station import StationSettings, load_station, reference_station
 from grader.domain.installation import Installation
-from grader.errors import BadSettings, DeviceError, GraderError
+from grader.errors import BadFile, BadSettings, DeviceError, GraderError
 from hardware.sim.faults import Scenario
 from hardware.sim.levels import FAULTS, LEVELS
 from hardware.sim.line import LineSettings as SimulatedLineSettings
@@ -64,6 +64,29 @@ def station_settings_of(asked: SimulatedRun) -> StationSettings:
     return msgspec.structs.replace(settings, installation=msgspec.structs.replace(settings.installation, line=line))
 
 
+def as_before(asked: SimulatedRun, before: Installation | None) -> SimulatedRun:
+    """What was asked for, and for the rest what the folder's journal had. before: its installation, if it has one."""
+    if before is None or asked.station is not None:
+        return asked
+    return replace(
+        asked,
+        lanes=asked.lanes or before.line.lanes,
+        cups_per_second=asked.cups_per_second or before.line.cups_per_second,
+        variety=asked.variety or before.variety,
+    )
+
+
+def require_same_belt(journal: Path, before: Installation | None, installation: Installation) -> None:
+    """Serials, lots and tares of a journal are of its own belt. Raises BadFile for another one."""
+    if before is None:
+        return
+    for what in ("lanes", "pulses_per_cup", "cups_per_chain"):
+        was, is_ = getattr(before.line, what), getattr(installation.line, what)
+        if was != is_:
+            named = what.replace("_", " ")
+            raise BadFile(journal, f"is of a line with {was} {named}, this one has {is_}", remedy="name a new folder")
+
+
 def line_of(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
     """The line that runs in the folder, or a new one. Raises DeviceError for one that is not as asked for."""
     wanted: dict[str, str | int | float | None] = {
@@ -78,12 +101,18 @@ def line_of(asked: SimulatedRun, station_settings: StationSettings) -> LiveLine:
     if is_running(asked.out):
         line = LiveLine(asked.out)
         try:
-            found = line.wait_ready(READY_S).asked
+            ready = line.wait_ready(READY_S)
+            belt = ready.installation.line
+            found = ready.asked | {
+                "lanes": belt.lanes,
+                "cups_per_second": belt.cups_per_second,
+                "variety": ready.installation.variety,
+            }
             unlike = [name for name, value in wanted.items() if value is not None and value != found.get(name)]
             if unlike:
+                option, has = f"--{unlike[0].replace('_', '-')}", found.get(unlike[0])
                 raise DeviceError(
-                    f"{asked.out}: a line runs here with {unlike[0]} {found.get(unlike[0])}: leave --{unlike[0]} out, "
-                    "or name another folder"
+                    f"{asked.out}: the line that runs here has {option} {has}: leave it out, or name another folder"
                 )
         except GraderError:
             line.leave()

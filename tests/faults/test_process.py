@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 from rig import ENVIRONMENT, LANES, PATIENCE_S, Floor, StationProcess, until
@@ -138,3 +139,13 @@ def test_a_station_whose_journal_is_taken_away_ends_with_words(own_floor: Floor,
     until(lambda: station.process.poll() is not None, "it ends")
     assert "moved or removed" in station.said()
     assert "Traceback" not in station.said()
+
+
+def test_a_folder_goes_on_as_the_line_that_it_had_and_is_refused_to_another(tmp_path: Path) -> None:
+    run = ("run", "--headless", "--out", str(tmp_path), "--minutes", "0.05")
+    assert typed(*run, "--lanes", "1", "--cups-per-second", "15", "--variety", "Gala")[0] == 0
+    status, said = typed(*run, "--lanes", "2")
+    assert (status, "is of a line with 1 lanes, this one has 2 (name a new folder)" in said) == (1, True), said
+    assert typed(*run)[0] == 0
+    first, *_, last = read_runs(tmp_path / "journal.sqlite").values()
+    assert (last.installation.line, last.installation.variety) == (first.installation.line, "Gala")
