@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from bench.holding.station import RunningStation
 from grader.app.orders import give_order
 from grader.domain.orders import Refused, Reset, Show, Shown
@@ -24,7 +26,8 @@ from hardware.sim.faults import FaultKind
 
 LOOK_S = 0.5
 SETTLED_SHARE = 0.2
-"""Memory and open files are compared with what they were after this share of the time."""
+"""Memory and open files of the last tenth of the time are compared with those of a tenth that begins here: medians, for
+a device that is being opened again has its files open or not."""
 WELL_WITHIN_S = 60.0
 """After the last fault: a camera is opened again at most a minute later."""
 
@@ -89,7 +92,7 @@ def _watched(station: RunningStation, minutes: float, progress: Callable[[float]
     _wait_until_it_runs(station)
     began = time.monotonic()
     resets = refused = looks = faulted = 0
-    settled: tuple[float, int] | None = None
+    grown: list[tuple[float, int]] = []  # memory and open files at every look
     while (so_far_s := time.monotonic() - began) < minutes * 60.0:
         time.sleep(LOOK_S)
         station.require_alive()
@@ -101,11 +104,12 @@ def _watched(station: RunningStation, minutes: float, progress: Callable[[float]
                 refused += 1
             else:
                 resets += 1
-        if settled is None and so_far_s > SETTLED_SHARE * minutes * 60.0:
-            settled = station.resident_mb(), station.open_files()
+        grown.append((station.resident_mb(), station.open_files()))
         progress(so_far_s / (minutes * 60.0))
     well = _gets_well(station)
-    before_mb, before_files = settled or (station.resident_mb(), station.open_files())
+    settled, end = np.array(grown[int(SETTLED_SHARE * looks) :]), np.array(grown[-max(looks // 10, 1) :])
+    before_mb, before_files = np.median(settled[: len(end)], axis=0).tolist()
+    after_mb, after_files = np.median(end, axis=0).tolist()
     return {
         "minutes": minutes,
         "resets": float(resets),
@@ -113,9 +117,9 @@ def _watched(station: RunningStation, minutes: float, progress: Callable[[float]
         "faulted_share": faulted / max(looks, 1),
         "well": float(well),
         "settled_mb": before_mb,
-        "growth_mb": station.resident_mb() - before_mb,
-        "settled_files": float(before_files),
-        "growth_files": float(station.open_files() - before_files),
+        "growth_mb": after_mb - before_mb,
+        "settled_files": before_files,
+        "growth_files": after_files - before_files,
     }
 
 
