@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -83,7 +84,7 @@ class RefereeReader:
             self._file = self._path.open("rb")
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         entries: list[_Entry] = []
-        for line, next_line in zip(lines, [*lines[1:], self._rest], strict=True):
+        for line, next_line in pairwise([*lines, self._rest]):
             try:
                 entries += [self._decode(line)] if line else []
             except NO_MESSAGE as problem:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from grader.domain.installation import Gates, Line
+from grader.errors import BadFile
 from hardware.sim.gates import GateMovement
 from hardware.sim.referee import Landing, Referee
+from hardware.sim.referee_log import REFEREE_LOG, Began, Opening, RefereeLog, RefereeReader
 
 LINE = Line(lanes=2, pulses_per_cup=96, mm_per_pulse=1.0, cups_per_second=12.0)
 GATES = Gates(outlets=3)
@@ -107,3 +110,24 @@ def test_no_fruit_is_struck_at_full_speed_by_the_reference_gates(talk, command):
         cup: 0 if cup % 2 else 1 + cup % 8 for cup in range(30)
     }
     assert not any(landing.struck for landing in landings)
+
+
+def test_a_line_of_the_log_that_a_power_cut_has_torn_is_left_out_and_nothing_else_is_forgiven(tmp_path: Path) -> None:
+    first = RefereeLog(tmp_path)
+    first.add([Began(wall_s=1.0), Opening(lane=0, outlet=1, opening=1.0, closing=2.0)])
+    first.close()
+    with (tmp_path / REFEREE_LOG).open("ab") as log:
+        log.write(b'{"type":"Opening","lane":0,"out')
+    second = RefereeLog(tmp_path)
+    reader = RefereeReader(tmp_path)
+    before = reader.news()
+    second.add([Began(wall_s=3.0)])
+    second.close()
+    assert [type(entry).__name__ for entry in (*before, *reader.news())] == ["Began", "Opening", "Began"]
+    assert reader.news() == []
+    reader.close()
+    (tmp_path / REFEREE_LOG).write_bytes(b"{}\n{}\n" + (tmp_path / REFEREE_LOG).read_bytes())
+    reader = RefereeReader(tmp_path)
+    with pytest.raises(BadFile, match="is not a referee's log"):
+        reader.news()
+    reader.close()
