@@ -67,10 +67,6 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     frames: int = 1
     share: float = 0.01
 
-    @property
-    def ends_s(self) -> float:
-        return self.at_s + self.for_s
-
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What goes wrong in a run. every_s, seed: besides the list, one fault drawn at random every so many seconds."""

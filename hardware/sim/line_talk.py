@@ -43,13 +43,7 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """End the process now."""
 
 
-class ChangeSpeed(msgspec.Struct, frozen=True, tag=True):
-    """Run the belt at so many cups a second."""
-
-    cups_per_second: float
-
-
-Order = StartBelt | StopFeeding | Stop | ChangeSpeed
+Order = StartBelt | StopFeeding | Stop
 
 # Orders, over the mischief
 

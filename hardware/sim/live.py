@@ -93,10 +93,6 @@ class LiveLine:
         """No more fruit; what is on the belt runs to its outlet, then the belt stops and `report` is there."""
         self._order(talk.StopFeeding())
 
-    def change_speed(self, cups_per_second: float) -> None:
-        """Run the belt so fast from now on."""
-        self._order(talk.ChangeSpeed(cups_per_second))
-
     def wait_report(self, timeout_s: float) -> talk.Report | None:
         """The final report, after `stop_feeding`; None when fruit is still on the belt."""
         self._wait(lambda: self.report is not None, timeout_s)

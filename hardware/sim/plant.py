@@ -255,10 +255,6 @@ class Plant:
                     self._drive.run(now)
                 case talk.StopFeeding() if self._last_cup is None:
                     self._last_cup = self._last_fed(now)
-                case talk.ChangeSpeed(cups_per_second):
-                    self._drive.rated_pulses_per_s = cups_per_second * self._line.pulses_per_cup
-                    if self._drive.running:
-                        self._drive.run(now)
                 case talk.Stop():
                     return False
         return True
