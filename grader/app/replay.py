@@ -27,7 +27,7 @@ from grader.storage.fruit_table import (
 )
 from grader.storage.provenance import software_versions
 from grader.storage.recordings import Recording, open_gradable, recording_sha256
-from grader.storage.summary import Summary, summary_of, write_summary
+from grader.storage.summary import Summary, summary_of, tally_of, write_summary
 
 
 class Replayed(NamedTuple):
@@ -69,7 +69,7 @@ def replay(
     records += run_out(chosen.settings, state, readings.rest()).records
     duration_s = time.monotonic() - started_s
     summary = summary_of(
-        records,
+        tally_of(records),
         duration_s=duration_s,
         frames_dropped=state.faults.missing + pictures.total() - pictures[""],
         latency={"step": step_ms.latency()},

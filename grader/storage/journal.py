@@ -17,7 +17,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -155,23 +155,29 @@ def last_serials(db: sqlite3.Connection, path: Path) -> dict[int, int]:
 
 
 def read_fruit(path: Path, lot: str | None = None, *, run: int | None = None) -> list[FruitRecord]:
-    """Every fruit, by lane and cup, with the latest outcome of its gate; of one lot or run when named.
+    """`each_fruit` at once."""
+    return list(each_fruit(path, lot, run=run))
 
-    May be called while a station writes: it sees whole commits. Raises JournalError.
+
+def each_fruit(path: Path, lot: str | None = None, *, run: int | None = None) -> Iterator[FruitRecord]:
+    """Every fruit, by lane and cup, with the latest outcome of its gate; of one lot or run when named. One by one: a
+    season of them needs no memory.
+
+    May be called while a station writes: it sees the commits that are whole when it begins. Raises JournalError.
     """
     with reading(path) as db:
         known = fruit_columns(db)
         quantities = ", ".join(f"fruit.{name}" if name in known else "NULL" for name in QUANTITIES)
-        # With a single MAX, SQLite takes the other columns from the row that has it.
+        # Both orders are those of an index: SQLite hands out the first fruit without having looked at the others.
+        latest = """(SELECT result FROM outcome WHERE outcome.lane = fruit.lane AND outcome.cup = fruit.cup
+            ORDER BY id DESC LIMIT 1)"""
         found = db.execute(
-            f"""SELECT {", ".join(f"fruit.{name}" for name in _DECISION_COLUMNS)}, latest.result, {quantities}
-            FROM fruit LEFT JOIN (SELECT lane, cup, result, MAX(id) FROM outcome GROUP BY lane, cup) AS latest
-            ON latest.lane = fruit.lane AND latest.cup = fruit.cup
+            f"""SELECT {", ".join(f"fruit.{name}" for name in _DECISION_COLUMNS)}, {latest}, {quantities} FROM fruit
             WHERE (:lot IS NULL OR fruit.lot = :lot) AND (:run IS NULL OR fruit.run = :run)
             ORDER BY fruit.lane, fruit.cup""",
             {"lot": lot, "run": run},
         )
-        return [_record(row) for row in found]
+        yield from map(_record, found)
 
 
 def read_outcomes(path: Path) -> list[GateOutcome]:

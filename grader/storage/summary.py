@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,6 +13,8 @@ from grader.domain.decisions import FruitRecord, Result
 from grader.domain.flags import FLAGS, flag_names
 from grader.domain.latency import EDGES_MS, Latency
 from grader.storage.atomic import replace_file
+
+_Key = TypeVar("_Key")
 
 
 class LotSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +65,33 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
 
 
+class Kind(NamedTuple):
+    """What of a fruit is counted."""
+
+    lot: str
+    grade: str
+    size: str
+    outlet: int
+    flags: int
+    gate_outcome: str
+
+
+Tally = Counter[Kind]
+"""Fruit by kind: all that a summary needs of them, however many they are."""
+
+
+def kind_of(record: FruitRecord) -> Kind:
+    """Its kind."""
+    return Kind(record.lot, record.grade, record.size, record.outlet, record.flags, record.gate_outcome)
+
+
+def tally_of(records: Iterable[FruitRecord]) -> Tally:
+    """Fruit counted by their kind."""
+    return Counter(map(kind_of, records))
+
+
 def summary_of(
-    records: Sequence[FruitRecord],
+    tally: Tally,
     *,
     duration_s: float,
     frames_dropped: int,
@@ -73,37 +101,37 @@ def summary_of(
     growers: Mapping[str, str] | None = None,
     seed: int | None = None,
 ) -> Summary:
-    """Count the fruit of a run. growers: of its lots, by their names."""
-    gates = Counter(record.gate_outcome for record in records)
-    of_lot: dict[str, list[FruitRecord]] = {}
-    for record in records:
-        of_lot.setdefault(record.lot, []).append(record)
-    packout = _packout(records)
-    flags = {flag_names(flag): sum(bool(record.flags & flag) for record in records) for flag in FLAGS}
+    """What a run came to, by its fruit. growers: of its lots, by their names."""
+    of_lot: dict[str, Tally] = {}
+    for kind, fruit in tally.items():
+        of_lot.setdefault(kind.lot, Counter())[kind] = fruit
+    packout = _packout(tally)
+    by_flags, by_outcome = _by(tally, lambda kind: kind.flags), _by(tally, lambda kind: kind.gate_outcome)
+    flags = {flag_names(flag): sum(n for flags, n in by_flags.items() if flags & flag) for flag in FLAGS}
     return Summary(
         lots=tuple(sorted(of_lot)),
         by_lot=tuple(
             LotSummary(
                 name=name,
                 grower=(growers or {}).get(name, ""),
-                fruit=len(of_lot[name]),
+                fruit=of_lot[name].total(),
                 packout=_packout(of_lot[name]),
                 outlets=_outlets(of_lot[name]),
             )
             for name in sorted(of_lot)
         ),
-        fruit=len(records),
+        fruit=tally.total(),
         grades={grade: sum(sizes.values()) for grade, sizes in packout.items()},
         packout=packout,
-        outlets=_outlets(records),
+        outlets=_outlets(tally),
         flags={name: fruit for name, fruit in flags.items() if fruit},
-        late=gates[Result.LATE],
-        refused=gates[Result.REFUSED],
-        void=gates[Result.VOID],
-        unknown=gates[Result.UNKNOWN],
+        late=by_outcome[Result.LATE],
+        refused=by_outcome[Result.REFUSED],
+        void=by_outcome[Result.VOID],
+        unknown=by_outcome[Result.UNKNOWN],
         frames_dropped=frames_dropped,
         duration_s=duration_s,
-        fruit_per_s=len(records) / duration_s if duration_s > 0 else 0.0,
+        fruit_per_s=tally.total() / duration_s if duration_s > 0 else 0.0,
         latency=dict(latency),
         versions=dict(versions),
         hashes=dict(hashes),
@@ -111,16 +139,23 @@ def summary_of(
     )
 
 
-def _packout(records: Sequence[FruitRecord]) -> dict[str, dict[str, int]]:
-    packout: dict[str, Counter[str]] = {}
-    # A loop over fruit: texts, not arrays; once a run.
-    for record in records:
-        packout.setdefault(record.grade, Counter())[record.size] += 1
-    return {grade: dict(sizes) for grade, sizes in packout.items()}
+def _by(tally: Tally, of: Callable[[Kind], _Key]) -> Counter[_Key]:
+    """Fruit by what a kind has."""
+    counts: Counter[_Key] = Counter()
+    for kind, fruit in tally.items():
+        counts[of(kind)] += fruit
+    return counts
 
 
-def _outlets(records: Sequence[FruitRecord]) -> dict[str, int]:
-    return {str(outlet): fruit for outlet, fruit in Counter(record.outlet for record in records).items()}
+def _packout(tally: Tally) -> dict[str, dict[str, int]]:
+    packout: dict[str, dict[str, int]] = {}
+    for (grade, size), fruit in _by(tally, lambda kind: (kind.grade, kind.size)).items():
+        packout.setdefault(grade, {})[size] = fruit
+    return packout
+
+
+def _outlets(tally: Tally) -> dict[str, int]:
+    return {str(outlet): fruit for outlet, fruit in _by(tally, lambda kind: kind.outlet).items()}
 
 
 def write_summary(path: Path, summary: Summary) -> None:

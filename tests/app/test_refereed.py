@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.app.books import refereed
+from grader.app.refereed import Refereed, Sent, refereed
 from grader.domain.decisions import FruitRecord
 from grader.domain.events import Event, EventKind
 from grader.domain.installation import CameraPlace, Installation, Line
 from grader.storage.journal import WrittenEvent
+from hardware.sim.live import Seen
 from hardware.sim.referee import Landing
 from hardware.sim.referee_log import Landed, Opening
 
@@ -51,6 +52,15 @@ def started(at_pulse: int, wall_s: float, kind: EventKind = EventKind.RUN_STARTE
 FROM_ZERO = [started(0, 1000.0)]
 
 
+def verdict_on(
+    records: list[FruitRecord], landings: list[Landed], openings: list[Opening], phases: list[WrittenEvent]
+) -> Refereed:
+    sent = Sent(phases, landings, INSTALLATION)
+    for record in records:
+        sent.add(record)
+    return refereed(sent, Seen(0.0, landings, openings))
+
+
 def test_every_fruit_that_landed_is_in_one_account():
     records = [
         decided(0, 3),
@@ -61,7 +71,7 @@ def test_every_fruit_that_landed_is_in_one_account():
         decided(9, 1),
     ]
     landings = [landed(0, 3), landed(1, 0), landed(2, 0), landed(3, 0), landed(4, 5), landed(5, 0), landed(6, 7)]
-    verdict = refereed(records, landings, [], FROM_ZERO, INSTALLATION)
+    verdict = verdict_on(records, landings, [], FROM_ZERO)
     assert (verdict.as_decided, verdict.by_default, verdict.undecided) == (2, 2, 1)
     assert [(miss.cup, miss.decided, miss.landed) for miss in verdict.misses] == [(4, 2, 5), (6, -1, 7)]
     assert verdict.landed == 7
@@ -69,7 +79,7 @@ def test_every_fruit_that_landed_is_in_one_account():
 
 
 def test_a_fruit_whose_gate_is_said_to_have_opened_and_that_ran_off_the_end_is_a_miss():
-    verdict = refereed([decided(0, 3, "fired")], [landed(0, 0)], [], FROM_ZERO, INSTALLATION)
+    verdict = verdict_on([decided(0, 3, "fired")], [landed(0, 0)], [], FROM_ZERO)
     assert [(miss.cup, miss.landed) for miss in verdict.misses] == [(0, 0)]
 
 
@@ -78,7 +88,7 @@ def test_serials_that_went_on_a_chain_further_are_of_the_same_cups():
     phases = [*FROM_ZERO, started(began_anew + 2 * CHAIN * PITCH, 1000 + began_anew / 1152, EventKind.REPHASED)]
     records = [decided(90, 3), decided(120 + 2 * CHAIN, 4), decided(121 + 2 * CHAIN, 5)]
     landings = [landed(90, 3), landed(120, 4), landed(121, 5)]
-    verdict = refereed(records, landings, [], phases, INSTALLATION)
+    verdict = verdict_on(records, landings, [], phases)
     assert (verdict.as_decided, verdict.never_landed, verdict.misses) == (3, 0, [])
 
 
@@ -87,14 +97,14 @@ def test_a_fruit_that_was_decided_about_twice_is_where_one_of_the_two_says():
     phases = [*FROM_ZERO, started(began_anew + CHAIN * PITCH, 1000 + began_anew / 1152, EventKind.REPHASED)]
     records = [decided(99, 0), decided(105 + CHAIN, 0), decided(106 + CHAIN, 2, "void")]
     landings = [landed(99, 0), landed(105, 0), landed(106, 0)]
-    verdict = refereed(records, landings, [], phases, INSTALLATION)
+    verdict = verdict_on(records, landings, [], phases)
     assert (verdict.as_decided, verdict.by_default, verdict.misses) == (2, 1, [])
 
 
 def test_what_an_earlier_line_had_is_no_matter_of_this_one():
     phases = [started(11 * CHAIN * PITCH, 1000.0)]
     records = [decided(12, 3), decided(11 * CHAIN, 4)]  # of a line that ended long ago; cup 0 of this one
-    verdict = refereed(records, [landed(0, 4), landed(1, 0)], [], phases, INSTALLATION)
+    verdict = verdict_on(records, [landed(0, 4), landed(1, 0)], [], phases)
     assert (verdict.as_decided, verdict.undecided, verdict.never_landed) == (1, 1, 0)
 
 
@@ -102,5 +112,5 @@ def test_a_gate_that_opened_with_nobody_sent_there_is_counted():
     post = 2000 + 2 * 600  # of outlet 3
     asked = Opening(lane=0, outlet=3, opening=7 * PITCH + post - 40, closing=7 * PITCH + post + 40)
     elsewhere = Opening(lane=1, outlet=3, opening=asked.opening, closing=asked.closing)
-    verdict = refereed([decided(7, 3)], [landed(7, 3)], [asked, elsewhere], FROM_ZERO, INSTALLATION)
+    verdict = verdict_on([decided(7, 3)], [landed(7, 3)], [asked, elsewhere], FROM_ZERO)
     assert (verdict.openings, verdict.unasked) == (2, 1)

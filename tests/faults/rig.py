@@ -19,8 +19,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from grader.app.books import Refereed, refereed
 from grader.app.orders import SOCKET, give_order
+from grader.app.refereed import Refereed, Sent, refereed
 from grader.domain.decisions import FruitRecord, GateOutcome, Result
 from grader.domain.events import EventKind
 from grader.domain.flags import Flag
@@ -202,7 +202,10 @@ class Floor:
         phases = [
             each for each in self.events(EventKind.RUN_STARTED, EventKind.REPHASED) if each.wall_s >= seen.since_wall_s
         ]
-        return refereed(self.fruit(), seen.landed, seen.openings, phases, self.installation)
+        sent = Sent(phases, seen.landed, self.installation)
+        for record in self.fruit():
+            sent.add(record)
+        return refereed(sent, seen)
 
     def openings_between(self, first: float, last: float, outlet: int | None = None) -> list[Opening]:
         """Of gates, or of those of one outlet, that began between two places of the belt."""

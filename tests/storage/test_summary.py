@@ -8,7 +8,7 @@ from pathlib import Path
 from grader.domain.decisions import FruitRecord
 from grader.domain.flags import Flag
 from grader.domain.latency import LatencyHistogram
-from grader.storage.summary import Summary, summary_of, write_summary
+from grader.storage.summary import Summary, summary_of, tally_of, write_summary
 
 
 def a_fruit(cup: int, grade: str, size: str, outlet: int, flags: int = 0, outcome: str = "fired") -> FruitRecord:
@@ -41,7 +41,7 @@ def a_summary(seed: int | None = None) -> Summary:
     timed.add([4.0, 6.0, 40.0])
     never = LatencyHistogram()
     return summary_of(
-        RECORDS,
+        tally_of(RECORDS),
         duration_s=4.0,
         frames_dropped=3,
         latency={"step": timed.latency(), "commit": never.latency()},
@@ -67,7 +67,7 @@ def test_the_file_is_plain_json_and_its_bytes_do_not_depend_on_the_order_of_coun
     write_summary(
         tmp_path / "b.json",
         summary_of(
-            RECORDS[::-1],
+            tally_of(RECORDS[::-1]),
             duration_s=4.0,
             frames_dropped=3,
             latency=dict(reversed(a_summary().latency.items())),
@@ -95,7 +95,7 @@ def test_the_file_is_plain_json_and_its_bytes_do_not_depend_on_the_order_of_coun
 
 
 def test_a_run_without_fruit_has_a_summary() -> None:
-    nothing = summary_of([], duration_s=0.0, frames_dropped=0, latency={}, versions={}, hashes={})
+    nothing = summary_of(tally_of([]), duration_s=0.0, frames_dropped=0, latency={}, versions={}, hashes={})
     assert (nothing.fruit, nothing.fruit_per_s, nothing.lots, nothing.grades) == (0, 0.0, (), {})
 
 
