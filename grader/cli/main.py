@@ -111,6 +111,10 @@ def _progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bars.update(task, completed=share)
 
 
+_STOPPED_FAULTED = 3
+"""The status of a faulted station that a person stopped: who keeps it running shall not start it again."""
+
+
 @app.command()
 def run(
     station: Annotated[Path | None, typer.Option(help="a station file; without one, the reference line")] = None,
@@ -176,6 +180,7 @@ def run(
             shown = live.tick()
             page.show(shown)
         by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
+        is_wanted = asked_to_stop() or live.is_asked_to_stop.is_set()
         live.drain(say(page.lang, "asked_to_stop" if asked_to_stop() else by_order), page.show)
         live.station.stop()
         shown = live.tick()
@@ -198,7 +203,7 @@ def run(
         again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
         for line in fault_lines(shown, page.lang, _UNBROKEN, again):
             errors.print(line, soft_wrap=True)
-        return 1
+        return _STOPPED_FAULTED if is_wanted else 1
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from grader.storage.journal import read_runs
 from hardware.sim.faults import FaultKind
 from hardware.sim.live import is_running
 
+ROOT = Path(__file__).parents[2]
 StationOn = Callable[..., StationProcess]
 
 
@@ -123,9 +125,12 @@ def test_a_faulted_station_ends_within_seconds_when_it_is_told_to_and_everything
     reason = station.until_faulted()
     if how == "order":
         assert station.give(Stop()) == Done()
-        assert station.process.wait(10) == 1
+        status = station.process.wait(10)
     else:
-        assert station.interrupt(10) == 1
+        status = station.interrupt(10)
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(ROOT / "deploy" / "grader.service")
+    assert status and str(status) in unit["Service"]["RestartPreventExitStatus"].split(), "and stays down"
     assert reason in station.said()
     assert own_floor.events(EventKind.RUN_ENDED)
     fruit = own_floor.fruit()
