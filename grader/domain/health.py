@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from grader.domain.snapshot import Finding, FindingKind, LaneSnapshot, Snapshot, State
+from grader.domain.snapshot import Finding, FindingKind, LaneSnapshot, ScaleAlarm, Snapshot, State
 
 
 class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,12 +43,26 @@ _WITHOUT = {
 }
 """The flags that say that a fruit had to do without something. One may have several: the largest count is told."""
 
+_OF_ALARM = {
+    ScaleAlarm.FROZEN: FindingKind.SCALE_FROZEN,
+    ScaleAlarm.ASTRAY: FindingKind.SCALE_ASTRAY,
+    ScaleAlarm.CREEP: FindingKind.SCALE_CREEP,
+    ScaleAlarm.DRIFT: FindingKind.SCALE_DRIFT,
+    ScaleAlarm.STUCK: FindingKind.CUP_STUCK,
+}
+
 
 def findings(then: Snapshot, now: Snapshot, limits: HealthLimits) -> tuple[Finding, ...]:
     """What is wrong now. then: the station some `window_s` ago, with what was found wrong at that time or since."""
     if now.state not in (State.RUNNING, State.DRAINING, State.FAULTED):
         return ()
-    return (*_of_plant(now), *_of_devices(then, now, limits), *_of_lanes(then, now, limits), *_of_lots(now))
+    return (
+        *_of_plant(now),
+        *_of_devices(then, now, limits),
+        *_of_lanes(then, now, limits),
+        *_of_scale(now),
+        *_of_lots(now),
+    )
 
 
 def _of_plant(now: Snapshot) -> Iterator[Finding]:
@@ -96,13 +110,22 @@ def _of_lanes(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator[F
     for before, lane in zip(then.lanes, now.lanes, strict=True):
         fruit = lane.fruit - before.fruit
         if fruit < limits.least:
-            yield from (finding for finding in now.findings if finding.lane == lane.lane)  # nothing new is known
+            # Nothing new is known.
+            yield from (found for found in now.findings if found.lane == lane.lane and found.kind in _WITHOUT)
             continue
         for kind, flags in _WITHOUT.items():
             share = max(_flagged(lane, flag) - _flagged(before, flag) for flag in flags) / fruit
             limit = getattr(limits, kind.value)
             if share > limit * (limits.goes if (kind, lane.lane, None) in known else 1.0):
                 yield Finding(kind=kind, lane=lane.lane, share=share)
+
+
+def _of_scale(now: Snapshot) -> Iterator[Finding]:
+    """Its alarms have limits of their own, for they are about cups and not about time."""
+    for lane, scale in enumerate(now.scale):
+        for alarm in scale.alarms:
+            cups = scale.stuck_cups if alarm is ScaleAlarm.STUCK else ()
+            yield Finding(kind=_OF_ALARM[alarm], lane=lane, detail=", ".join(f"{lane}/{cup}" for cup in cups))
 
 
 def _of_lots(now: Snapshot) -> Iterator[Finding]:

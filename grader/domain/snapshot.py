@@ -37,6 +37,23 @@ class LaneSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     flags: dict[str, int] = {}
 
 
+class ScaleAlarm(StrEnum):
+    """What is wrong with the bridge of a lane, or, the last, with cups of the chain."""
+
+    FROZEN = "frozen"  # it says the same number again and again
+    ASTRAY = "astray"  # empty cups weigh a fruit
+    CREEP = "creep"  # its zero moves fast
+    DRIFT = "drift"  # its zero has come far
+    STUCK = "stuck"  # a cup that looks empty weighs something round after round
+
+
+class ScaleHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the bridge of a lane can be believed. alarms: that are on. stuck_cups: by their number in the chain."""
+
+    alarms: tuple[ScaleAlarm, ...] = ()
+    stuck_cups: tuple[int, ...] = ()
+
+
 class JournalHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the journal keeps up. fruit_waiting: decided and not written yet; none of their gates opens before they are.
     since_commit_s: since something was last written, or since the start. trouble: what is wrong, a sentence in English;
@@ -82,8 +99,13 @@ class FindingKind(StrEnum):
     NOT_SEEN = "not_seen"  # lane
     FRAMES_LOST = "frames_lost"
     LIGHT = "light"  # pictures are much darker than they were
+    SCALE_FROZEN = "scale_frozen"  # lane; weighings do not count
+    SCALE_ASTRAY = "scale_astray"  # lane; weighings do not count
     NO_WEIGHT = "no_weight"  # lane
     NO_SUGAR = "no_sugar"  # lane
+    SCALE_CREEP = "scale_creep"  # lane
+    SCALE_DRIFT = "scale_drift"  # lane
+    CUP_STUCK = "cup_stuck"  # lane; its weighings do not count
     LOT_WAITS = "lot_waits"  # for a gap
 
 
@@ -91,7 +113,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One of them. lane, outlet: where. share: of the fruit, frames or commands of the last while that it befell.
 
     detail: what a device said of itself, a sentence in English; damaged messages a second; a lot that waits and in how
-    many lanes.
+    many lanes; cups of a lane, as lane/cup of the chain.
     """
 
     kind: FindingKind
@@ -130,9 +152,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     English. can_reset: a person's reset may end it; else the station has to be started again. frames, frames_lost: the
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
     light: of the belt in the latest pictures, as a share of the brightest that it was; None before there were enough.
-    camera_trouble, sensor_trouble: what is wrong with them, empty while they are well. lots_waiting: lots that wait for
-    a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what is not as it should be
-    (`grader.domain.health`).
+    scale: of every lane. camera_trouble, sensor_trouble: what is wrong with them, empty while they are well.
+    lots_waiting: lots that wait for a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what
+    is not as it should be (`grader.domain.health`).
     """
 
     t_ns: HostNs
@@ -163,6 +185,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     frames_lost: int = 0
     packets_damaged: int = 0
     light: float | None = None
+    scale: tuple[ScaleHealth, ...] = ()
     camera_trouble: str = ""
     sensor_trouble: str = ""
     lots_waiting: dict[str, int] = {}

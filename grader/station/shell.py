@@ -37,6 +37,7 @@ from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
 from grader.tracking.belt import advance
 from grader.tracking.scale import ScaleMemory, memory_of
+from grader.tracking.scale_watch import scale_health
 from grader.units import NS_PER_MS, NS_PER_S, HostNs, Pulse, pulses_from_mm
 
 BATCH_S = 0.010
@@ -453,6 +454,7 @@ class Station:
             frames_lost=self._ledger.frames_lost,
             packets_damaged=self._board.packets_damaged,
             light=self._line.light.share,
+            scale=scale_health(self._line.track.scale),
             camera_trouble=self._camera.trouble,
             sensor_trouble=self._sensors.trouble,
             lots_waiting=lanes_waiting(self._line.lots),

@@ -12,7 +12,11 @@ from grader.domain.snapshot import Finding, FindingKind, Snapshot, State
 from grader.units import NS_PER_S
 
 _EVERY_S = 1.0
-_OF_PLANT = {FindingKind.BELT_STOPPED, FindingKind.BELT_JOGGED, FindingKind.OUTLET_FULL, FindingKind.LOT_WAITS}
+_TOLD_ELSEWHERE = {
+    *(FindingKind.BELT_STOPPED, FindingKind.BELT_JOGGED, FindingKind.OUTLET_FULL, FindingKind.LOT_WAITS),
+    *(FindingKind.SCALE_FROZEN, FindingKind.SCALE_ASTRAY, FindingKind.SCALE_CREEP, FindingKind.SCALE_DRIFT),
+    FindingKind.CUP_STUCK,
+}
 """Told by events of their own."""
 
 
@@ -37,7 +41,7 @@ class Watch:
         come = [_event(EventKind.DEGRADED, after[place], now) for place in after.keys() - before.keys()]
         gone = [_event(EventKind.RECOVERED, before[place], now) for place in before.keys() - after.keys()]
         return msgspec.structs.replace(now, findings=found), [
-            event for event in (*come, *gone) if event.values["finding"] not in _OF_PLANT
+            event for event in (*come, *gone) if event.values["finding"] not in _TOLD_ELSEWHERE
         ]
 
     def _remember(self, now: Snapshot) -> None:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from grader.domain.flags import Flag
 from grader.domain.frames import Readings, Scan, Weighing
+from grader.domain.snapshot import ScaleAlarm
 from grader.tracking.belt import FARTHEST_PULSE
 from grader.tracking.scale import Place, learn
-from grader.tracking.scale_watch import Alarm, is_believed, watch_empty, watch_repeats, watch_zero
+from grader.tracking.scale_watch import is_believed, watch_empty, watch_repeats, watch_zero
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import Said, TrackState
 from grader.units import Pulse
@@ -129,7 +130,7 @@ def masses(
         above_g = reading_g - of.zero_g - of.tare_g(place.chain_cup)
         is_light = abs(above_g) < settings.least_mass_g
         is_heavy = settings.least_mass_g <= above_g <= settings.most_mass_g
-        if Alarm.FROZEN in of.alarms:  # what the camera did not see may still be there
+        if ScaleAlarm.FROZEN in of.alarms:  # what the camera did not see may still be there
             flags[row] |= np.uint32(Flag.BAD_WEIGHT)
             found.heavy[row] = is_heavy and not looks.plainly_empty[row]
             continue

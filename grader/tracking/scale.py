@@ -25,6 +25,7 @@ import msgspec
 
 from grader.domain.events import Event, EventKind
 from grader.domain.installation import Installation
+from grader.domain.snapshot import ScaleAlarm
 from grader.tracking.settings import ScaleSettings
 from grader.units import Pulse
 
@@ -38,13 +39,12 @@ million, 1 and a thousandth."""
 class CupScale:
     """One cup of the chain. latest_g: what its latest empty weighings were above the zero; tare_g: what is made of
     them, 0 for too few; written_g: as it was last written down. off_g: how far the latest were from the zero, however
-    far; stuck: something sits in it."""
+    far."""
 
     latest_g: deque[float]
     off_g: deque[float]
     tare_g: float = 0.0
     written_g: float = 0.0
-    stuck: bool = False
 
 
 @dataclass(slots=True)
@@ -57,7 +57,8 @@ class LaneScale:
 
     What `scale_watch` keeps: last_g and repeats, how many fruit in a row were said to weigh exactly the same; far_g,
     what empty cups in a row weighed that weighed a fruit; anchor_g and anchor_cup, the zero that creep is measured
-    from; home_g, the first zero that was made of empty cups alone, NaN before; alarms that are on.
+    from; home_g, the first zero that was made of empty cups alone, NaN before; alarms that are on; stuck_cups, of the
+    chain, in which something sits.
     """
 
     latest_g: deque[float]
@@ -74,7 +75,8 @@ class LaneScale:
     anchor_g: float = 0.0
     anchor_cup: int | None = None
     home_g: float = float("nan")
-    alarms: set[str] = field(default_factory=set)
+    alarms: set[ScaleAlarm] = field(default_factory=set)
+    stuck_cups: set[int] = field(default_factory=set)
 
     def tare_g(self, chain_cup: int | None) -> float:
         """What a weighing in this cup is lessened by; 0 where nothing certain is known."""

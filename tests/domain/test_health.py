@@ -7,7 +7,16 @@ import pytest
 
 from grader.domain.decisions import BoardStatus
 from grader.domain.health import HealthLimits, findings
-from grader.domain.snapshot import Finding, FindingKind, JournalHealth, LaneSnapshot, Snapshot, State
+from grader.domain.snapshot import (
+    Finding,
+    FindingKind,
+    JournalHealth,
+    LaneSnapshot,
+    ScaleAlarm,
+    ScaleHealth,
+    Snapshot,
+    State,
+)
 from grader.units import NS_PER_S, HostNs, Pulse
 
 LIMITS = HealthLimits()
@@ -69,6 +78,24 @@ def test_a_finding_stays_until_the_share_is_well_below_the_one_it_came_at():
     assert kinds(seen(0), msgspec.structs.replace(between, findings=found)) == [(FindingKind.NO_WEIGHT, 1)]
     below = seen(10, 100, {"no_weight": 14}, findings=found)
     assert kinds(seen(0), below) == []
+
+
+def test_alarms_of_the_scale_are_found_in_their_lane_as_long_as_they_are_on():
+    frozen = ScaleHealth(alarms=(ScaleAlarm.FROZEN,))
+    stuck = ScaleHealth(alarms=(ScaleAlarm.CREEP, ScaleAlarm.STUCK), stuck_cups=(7, 31))
+    found = findings(seen(0), seen(10, 100, scale=(frozen, ScaleHealth(), stuck)), LIMITS)
+    assert [(each.kind, each.lane, each.detail) for each in found] == [
+        (FindingKind.SCALE_FROZEN, 0, ""),
+        (FindingKind.SCALE_CREEP, 2, ""),
+        (FindingKind.CUP_STUCK, 2, "2/7, 2/31"),
+    ]
+    assert kinds(seen(0), seen(10, 100, findings=found, scale=(ScaleHealth(),) * 3)) == []
+    assert kinds(seen(0), seen(10, findings=found, scale=(ScaleHealth(),) * 3)) == [], "without fruit either"
+
+
+def test_every_alarm_of_the_scale_has_its_finding():
+    every = ScaleHealth(alarms=tuple(ScaleAlarm), stuck_cups=(1,))
+    assert len(set(kinds(seen(0), seen(1, scale=(every,))))) == len(ScaleAlarm)
 
 
 def test_a_lane_without_fruit_says_nothing_new():

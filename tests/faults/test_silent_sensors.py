@@ -48,14 +48,19 @@ def test_a_silent_scale_degrades_its_own_lane_which_says_so_and_weighs_again_by_
     assert event.lane == 0
 
 
-def test_a_scale_that_says_the_same_of_every_cup_weighs_nothing(station: StationProcess, floor: Floor) -> None:
+def test_a_scale_that_says_the_same_of_every_cup_weighs_nothing_and_is_told(
+    station: StationProcess, floor: Floor
+) -> None:
     cup = floor.next_cup()
     with floor.broken(FaultKind.SCALE_STUCK, lane=1):
+        station.until_found(FindingKind.SCALE_FROZEN)
+        assert station.found(FindingKind.SCALE_FROZEN) == [1]
         until(lambda: len(flagged(floor.fruit(cup), Flag.BAD_WEIGHT)) >= 12, "fruit with the flag")
     said = flagged(floor.fruit(cup), Flag.BAD_WEIGHT)
     assert {record.lane for record in said} == {1}
     assert {record.values["mass_g"] for record in said} == {None}
     until(lambda: [each for each in floor.fruit(cup) if each.lane == 1][-1].values["mass_g"], "a weight again")
+    station.until_not_found(FindingKind.SCALE_FROZEN)
 
 
 def test_sensors_whose_connection_is_gone_are_heard_again_when_it_is_back(

@@ -12,8 +12,10 @@ import pytest
 from grader.domain.events import Event, EventKind
 from grader.domain.flags import Flag
 from grader.domain.installation import Installation
+from grader.domain.snapshot import ScaleAlarm, ScaleHealth
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import ScaleMemory, memory_of
+from grader.tracking.scale_watch import scale_health
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import Said, TrackState, new_track
 from grader.tracking.track import flag_all
@@ -230,11 +232,13 @@ def test_a_cup_that_weighs_something_round_after_round_is_told_once_and_gives_no
         told += weigh(track, list(range(number * CHAIN, (number + 1) * CHAIN)), readings_g.tolist()).events
     assert alarms(told) == [("stuck", "on")]
     assert [each.cup for each in told if each.kind is EventKind.SCALE_ALARM] == [7]
+    assert scale_health(track.scale)[0] == ScaleHealth(alarms=(ScaleAlarm.STUCK,), stuck_cups=(7,))
     fruit = weigh(track, [10 * CHAIN + 7, 10 * CHAIN + 8], [200.0 + stuck_g, 201.0], empty=False)
     assert np.isnan(fruit.mass_g).tolist() == [True, False] and fruit.flags.tolist() == [Flag.BAD_WEIGHT, 0]
     assert fruit.heavy.all()
     cleaned = weigh(track, [11 * CHAIN + 7, 12 * CHAIN + 7], [0.4, 0.2])
     assert alarms(cleaned.events) == [("stuck", "over")] and not cleaned.flags.any()
+    assert scale_health(track.scale)[0] == ScaleHealth()
 
 
 def test_litter_that_comes_and_goes_is_no_stuck_cup() -> None:
