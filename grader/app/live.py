@@ -39,10 +39,12 @@ from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import DeviceError
 from grader.station.line import LineSettings
 from grader.station.lots import LotOrder
+from grader.station.pictures import PictureBook
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
 from grader.station.watched import WatchedCamera, WatchedSensors
 from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
+from grader.storage.pictures import PictureFolder
 from grader.storage.provenance import RunInfo, software_versions
 from grader.storage.resume import Resume, where_to_go_on
 from grader.storage.station_log import LOG, StationLog
@@ -199,6 +201,9 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             line,
             run,
         )
+        keeper = PictureFolder(asked.out, settings.camera_place.bands, station_settings.pictures.least_free_bytes)
+        pictures = PictureBook(installation, settings.camera_place, keeper, station_settings.pictures)
+        closing.callback(pictures.close)
         live.station = Station(
             settings,
             camera=camera,
@@ -209,6 +214,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             clock=clock,
             lots=lots,
             scale_memory=_scale_memory(path),
+            pictures=pictures,
             heard=log.tell,
         )
         closing.callback(live.station.stop)

@@ -87,12 +87,15 @@ def _of_devices(now: Snapshot) -> Iterator[str]:
     if now.light is not None:
         yield from _one("light_ratio", "gauge", "Light of the belt, as a share of its brightest.", now.light)
     devices = {"camera": now.camera_trouble, "sensors": now.sensor_trouble, "journal": now.journal.trouble}
+    devices["pictures"] = now.pictures.trouble
     trouble = [({"device": name}, int(bool(said))) for name, said in devices.items()]
-    yield from _family("trouble", "gauge", "1 while a device is opened again, or the journal stalls.", trouble)
+    yield from _family("trouble", "gauge", "1 while a device is opened again, or the disk is slow or full.", trouble)
     yield from _one("journal_fruit_total", "counter", "Fruit that are durable.", now.journal_rows)
     yield from _one("journal_waiting_fruit", "gauge", "Fruit decided and not durable yet.", now.journal.fruit_waiting)
     since_s = now.journal.since_commit_s
     yield from _one("journal_since_commit_seconds", "gauge", "Since something was last written.", since_s)
+    yield from _one("pictures_kept_total", "counter", "Pictures of fruit that are kept.", now.pictures.kept)
+    yield from _one("pictures_dropped_total", "counter", "Pictures wanted, and not kept.", now.pictures.dropped)
     yield from _one("board_damaged_packets_total", "counter", "Packets damaged on the way.", now.packets_damaged)
     board = now.board
     yield from _one("board_heard", "gauge", "Whether the gate board's heartbeat is there.", board is not None)

@@ -198,7 +198,7 @@ def run(
     for miss in verdict.misses[:20]:
         where = f"lane {miss.lane} cup {miss.cup}: sent to {miss.decided}, landed in {miss.landed}"
         console.print(f"  missed: {where} {miss.gate_outcome}")
-    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json  station.log")
+    console.print(f"{asked.out}/  journal.sqlite  fruit.csv  summary.json  referee.json  station.log  pictures/")
     if shown.state is State.FAULTED:
         again = say(page.lang, "restart_command", command=f"grader run --out {asked.out}")
         for line in fault_lines(shown, page.lang, _UNBROKEN, again):

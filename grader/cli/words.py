@@ -72,6 +72,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "finding_not_phased": "Waiting for the chain's index mark: gates stay closed",
         "finding_outlet_full": "Full: {outlets}",
         "finding_journal": "Disk slow or full: gates wait",
+        "finding_pictures": "Disk nearly full or slow: pictures are not kept",
         "finding_lot_waits": "Lot waits for a gap (lot: lanes): {detail}",
         "finding_over": "over: {finding}",
         "lane": "Lane {numbers}",
@@ -207,6 +208,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "finding_not_phased": "等待链条零位标记：分选门保持关闭",
         "finding_outlet_full": "已满：{outlets}",
         "finding_journal": "磁盘慢或已满：分选门等待写入",
+        "finding_pictures": "磁盘将满或太慢：不再保存图片",
         "finding_lot_waits": "批次等待空档（批次：道数）：{detail}",
         "finding_over": "已恢复：{finding}",
         "lane": "第 {numbers} 道",
@@ -285,7 +287,7 @@ WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
-_SAID_BY_DEVICES = (FindingKind.JOURNAL, FindingKind.CAMERA, FindingKind.SENSORS)
+_SAID_BY_DEVICES = (FindingKind.JOURNAL, FindingKind.CAMERA, FindingKind.SENSORS, FindingKind.PICTURES)
 
 _FLAG_WORDS: dict[Language, dict[str, str]] = {
     "en": {flag_names(flag): meaning.english for flag, meaning in FLAGS.items()},

@@ -1,4 +1,4 @@
-"""[service] of a station file: what whoever looks after the machine can set."""
+"""[service] and [pictures] of a station file: what whoever looks after the machine can set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from grader.domain.faults import Fault
+from grader.station.pictures import PictureSettings
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,14 +20,18 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LIMITS = {
-    "metrics_port": (0, 65_535, "give a port from 1024 to 65535, or 0 for none"),
-    "log_bytes": (10_000, 1_000_000_000, "give bytes, 10000 to 1000000000"),
-    "log_files": (2, 1000, "give a count, 2 to 1000"),
+    ("service", "metrics_port"): (0, 65_535, "give a port from 1024 to 65535, or 0 for none"),
+    ("service", "log_bytes"): (10_000, 1_000_000_000, "give bytes, 10000 to 1000000000"),
+    ("service", "log_files"): (2, 1000, "give a count, 2 to 1000"),
+    ("pictures", "every"): (0, 1_000_000, "give a count of cups, or 0 for no pictures"),
+    ("pictures", "least_free_bytes"): (0, 10**15, "give bytes, or 0"),
 }
 
 
-def service_faults(service: ServiceSettings) -> Iterator[Fault]:
+def service_faults(service: ServiceSettings, pictures: PictureSettings) -> Iterator[Fault]:
     """Every number that is not possible."""
-    for key, (least, most, remedy) in _LIMITS.items():
-        if not least <= getattr(service, key) <= most:
-            yield Fault(("service", key), f"{getattr(service, key)} is not possible", remedy)
+    tables = {"service": service, "pictures": pictures}
+    for (table, key), (least, most, remedy) in _LIMITS.items():
+        value = getattr(tables[table], key)
+        if not least <= value <= most:
+            yield Fault((table, key), f"{value} is not possible", remedy)

@@ -20,6 +20,7 @@ from grader.domain.installation import CameraPlace, Gates, Installation, Line, S
 from grader.domain.plausible import MOST_LANES, document_faults, installation_faults
 from grader.domain.shape import read_as
 from grader.errors import BadSettings
+from grader.station.pictures import PictureSettings
 
 LANE_PX = 150
 """Rows of the picture for one lane, at 0.8 mm a pixel."""
@@ -43,6 +44,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path = Path("journal.sqlite")
     devices: Devices = Devices()
     service: ServiceSettings = ServiceSettings()
+    pictures: PictureSettings = PictureSettings()
     warnings: tuple[str, ...] = ()
 
 
@@ -61,6 +63,7 @@ class _StationFile(msgspec.Struct, frozen=True, kw_only=True):
     journal: str = "journal.sqlite"
     devices: Devices = Devices()
     service: ServiceSettings = ServiceSettings()
+    pictures: PictureSettings = PictureSettings()
 
 
 def reference_installation(
@@ -158,9 +161,10 @@ def read_station(
         journal=file.path.parent / written.journal,
         devices=written.devices,
         service=written.service,
+        pictures=written.pictures,
     )
     problems = file.problems(fault.named for fault in installation_faults(settings.installation))
-    problems += file.problems(service_faults(written.service))
+    problems += file.problems(service_faults(written.service, written.pictures))
     problems += file.problems(_run_faults(file.document, written))
     warnings = tuple(str(problem) for problem in problems if problem.warning)
     settings = msgspec.structs.replace(settings, warnings=warnings)
@@ -212,7 +216,7 @@ def _over(under: Any, above: Any) -> Any:
 # -- what a run makes of the file --------------------------------------------------------------------------------------
 
 _USED = (
-    *("note", "sheet", "gates", "service"),
+    *("note", "sheet", "gates", "service", "pictures"),
     *("line.lanes", "line.cups_per_second", "line.pulses_per_cup", "line.mm_per_pulse"),
 )
 """Tables and keys that a run takes from the file, as long as it is always the simulated line that runs."""

@@ -85,6 +85,8 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
         yield Finding(kind=FindingKind.SENSORS, detail=now.sensor_trouble)
     if now.journal.trouble:
         yield Finding(kind=FindingKind.JOURNAL, detail=now.journal.trouble)
+    if now.pictures.trouble:
+        yield Finding(kind=FindingKind.PICTURES, detail=now.pictures.trouble)
     known = {finding.place for finding in now.findings}
 
     def above(share: float, limit: float, kind: FindingKind) -> bool:

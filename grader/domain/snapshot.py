@@ -64,6 +64,15 @@ class JournalHealth(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
+class PicturesHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of fruit: kept, and wanted but dropped. trouble: what is wrong, a sentence in English; empty when it is
+    well."""
+
+    kept: int = 0
+    dropped: int = 0
+    trouble: str = ""
+
+
 class FaultKind(StrEnum):
     """Why the station is faulted: what a person has to look after."""
 
@@ -106,6 +115,7 @@ class FindingKind(StrEnum):
     SCALE_CREEP = "scale_creep"  # lane
     SCALE_DRIFT = "scale_drift"  # lane
     CUP_STUCK = "cup_stuck"  # lane; its weighings do not count
+    PICTURES = "pictures"  # are not kept: the disk is nearly full, or slow
     LOT_WAITS = "lot_waits"  # for a gap
 
 
@@ -178,6 +188,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     lot: str
     sheet: str
     journal: JournalHealth = JournalHealth()
+    pictures: PicturesHealth = PicturesHealth()
     fault: FaultKind | None = None
     faulted_s: float = 0.0
     can_reset: bool = True

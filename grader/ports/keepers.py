@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grader.domain.decisions import FruitRecord, GateOutcome
 from grader.domain.events import Event
 
@@ -27,4 +30,12 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Idempotent."""
+        ...
+
+
+class PictureKeeper(Protocol):
+    """Keeps pictures of fruit. Called from one thread, which nothing waits for."""
+
+    def keep(self, lane: int, cup: int, pixels: NDArray[np.uint8]) -> None:
+        """pixels: (height, width, n_bands). Raises OSError; then there is none, and no part of one."""
         ...

@@ -23,7 +23,7 @@ from grader.domain.conditions import Conditions
 from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
-from grader.domain.snapshot import FaultKind, Latched, Snapshot, State
+from grader.domain.snapshot import FaultKind, Latched, PicturesHealth, Snapshot, State
 from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
 from grader.station.backlog import Decided
@@ -32,6 +32,7 @@ from grader.station.latch import Latch
 from grader.station.ledger import Ledger
 from grader.station.line import LineSettings, LineState, Step, new_line, step
 from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting, lot_at, lots_on_belt, open_lot
+from grader.station.pictures import PictureBook
 from grader.station.plant_seen import PlantSeen
 from grader.station.watch import Watch
 from grader.station.watched import WatchedCamera, WatchedSensors
@@ -74,16 +75,18 @@ class Station:
         lots: Lots | None = None,
         scale_memory: ScaleMemory | None = None,
         limits: HealthLimits = HealthLimits(),
+        pictures: PictureBook | None = None,
         heard: Callable[[Event], None] = lambda event: None,
     ) -> None:
         """lots, scale_memory: that the station goes on with; else the lots of the installation, and a new scale.
 
-        heard: is told every event when it happens, by any thread; it may not wait.
+        pictures: where those of fruit are kept; None: nowhere. heard: is told every event when it happens, by any
+        thread; it may not wait.
         """
         self._settings, self._clock = settings, clock
         self._camera, self._sensors, self._board, self._encoder = camera, sensors, board, encoder
         self._line = new_line(settings, lots, scale_memory)
-        self._journal = journal
+        self._journal, self._pictures = journal, pictures
         self._ledger = Ledger(settings.installation.line.lanes)
         self._dispatcher = Dispatcher(
             journal, board, encoder, self._ledger, clock, settings.installation.gates.lead_pulses
@@ -288,6 +291,8 @@ class Station:
         self._ledger.timed("frame_to_step", (began - frame.t_ns) / NS_PER_MS)
         try:
             result = step(self._settings, self._line, frame, readings, conditions=conditions)
+            if self._pictures is not None and self._line.track.belt.frame == (frame.sequence, frame.pulse):
+                self._pictures.see(frame)  # its place was believed
         finally:
             self._camera.release(frame)
         self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)
@@ -332,6 +337,8 @@ class Station:
     def _take(self, result: Step, frame_at: HostNs) -> None:
         if result.records or result.events:
             self._ledger.decided(result.records)
+            if self._pictures is not None:
+                self._pictures.decided(result.records, journal_behind=bool(self._dispatcher.health().trouble))
             self._hand_over(Decided(result.records, result.commands, frame_at, result.events, self._clock.now()))
 
     def _take_events(self, events: list[Event]) -> None:
@@ -447,6 +454,7 @@ class Station:
             lot=lot.name,
             sheet=lot.sheet.sheet.name if lot.sheet is not None else "",
             journal=self._dispatcher.health(),
+            pictures=self._pictures.health() if self._pictures is not None else PicturesHealth(),
             fault=self._latch.kind,
             faulted_s=self._latch.faulted_s(now),
             can_reset=self._latch.can_reset,

@@ -14,6 +14,7 @@ from grader.config import check, load_station, reference_installation
 from grader.config.service import ServiceSettings
 from grader.errors import BadSettings
 from grader.grading.presets import preset_path
+from grader.station.pictures import PictureSettings
 
 
 def station_file(tmp_path: Path, text: str) -> Path:
@@ -123,6 +124,7 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
         ("[devices]\nboard_port = 3", 2, "give text"),
         ("\nsheet = 'none'", 2, 'sheet "none" cannot be used'),
         ("[service]\nmetrics_port = 70000", 2, "70000 is not possible (give a port"),
+        ("[pictures]\nevery = -1", 2, "-1 is not possible (give a count of cups, or 0 for no pictures)"),
         ("[service]\nlog_files = 1", 2, "1 is not possible (give a count, 2 to 1000)"),
         ("[service]\nlog_megabytes = 5", 2, 'unknown key "log_megabytes"'),
     ],
@@ -175,10 +177,15 @@ def test_what_a_run_uses_or_has_anyway_is_no_warning(tmp_path: Path) -> None:
         metrics_port = 9464
         log_bytes = 1_000_000
         log_files = 3
+        [pictures]
+        every = 20
+        least_free_bytes = 5_000_000_000
     """
     path = station_file(tmp_path, text)
     assert check(path) == []
-    assert load_station(path).service == ServiceSettings(metrics_port=9464, log_bytes=1_000_000, log_files=3)
+    settings = load_station(path)
+    assert settings.service == ServiceSettings(metrics_port=9464, log_bytes=1_000_000, log_files=3)
+    assert settings.pictures == PictureSettings(every=20, least_free_bytes=5_000_000_000)
 
 
 @pytest.mark.parametrize("text", ["[line]\npulses_per_cup = 100", "[line]\nmm_per_pulse = 0.9"])

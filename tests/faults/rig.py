@@ -110,10 +110,12 @@ def prepare_kept(kept: KeptPictures, progress: Callable[[float], None]) -> Prepa
 class Floor:
     """A folder with a line that runs in it, and everything that can be learnt from there. `close` ends the line."""
 
-    def __init__(self, folder: Path, pictures: Path) -> None:
+    def __init__(self, folder: Path, pictures: Path, least_free_bytes: int = 0) -> None:
         self.folder, self.journal = folder, folder / "journal.sqlite"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "sheet.toml").write_text(SHEET)
+        self.station_file = folder / "station.toml"
+        self.station_file.write_text(f"[pictures]\nevery = 2\nleast_free_bytes = {least_free_bytes}\n")
         settings = LineSettings(
             level=LEVELS["changing"],
             seed=SEED,
@@ -133,7 +135,7 @@ class Floor:
             prepare=prepare_kept,
             installation=self.installation,
             folder=folder,
-            asked={"level": "changing", "seed": SEED},
+            asked={"level": "changing", "seed": SEED, "station": str(self.station_file)},
         )
         self._line.wait_ready(120)
         self._saboteur = Saboteur(folder)
@@ -222,7 +224,7 @@ class StationProcess:
         said = self.log.open("a")
         command = [sys.executable, "-m", "grader", "run", "--headless", "--out", str(floor.folder)]
         self.process = subprocess.Popen(
-            [*command, "--sheet", str(floor.folder / "sheet.toml"), *words],
+            [*command, "--station", str(floor.station_file), "--sheet", str(floor.folder / "sheet.toml"), *words],
             stdout=said,
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,

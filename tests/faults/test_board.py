@@ -32,6 +32,7 @@ def pending_are_void(floor: Floor, known: int, reason: str) -> None:
 def test_a_board_that_is_not_heard_closes_its_gates_by_itself_and_fires_nothing_that_was_sent_before(
     station: StationProcess, floor: Floor, kind: FaultKind
 ) -> None:
+    station.until_sorting()
     known = len(floor.outcomes())
     cut = floor.happens(kind, for_s=3600).pulse
     reason = station.until_faulted()

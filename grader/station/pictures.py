@@ -1,0 +1,142 @@
+"""Pictures of fruit, for people to look at: of every so many, and of more of those that have a flag.
+
+    frame, half way through the view  ->  ring of cuts  ->  decided, and wanted  ->  queue  ->  thread that writes
+
+A picture is worth less than a decision: while the journal is behind, the disk is nearly full, or pictures come faster
+than the disk takes them, they are dropped and counted, and nothing waits for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.decisions import FruitRecord
+from grader.domain.frames import Frame
+from grader.domain.installation import CameraPlace, Installation
+from grader.domain.snapshot import PicturesHealth
+from grader.ports import PictureKeeper
+from grader.vision.geometry import cup_pitch_px, cups_in_view
+
+FLAGGED_TIMES = 5
+"""A scanner that is out all day flags every fruit: that is no reason to keep the pictures of all."""
+MOST_WAITING = 64
+MARGIN = 1.2
+"""A cut shows a cup and a little of its neighbours: a fruit does not sit in the middle of its cup."""
+SPARE_CUPS = 8
+"""Room in the ring for fruit that are decided late."""
+CLOSE_S = 1.0
+
+
+class PictureSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """every: of so many cups of a lane one is kept, and flagged fruit as long as they are no more than
+    `FLAGGED_TIMES` as many; 0: none at all. least_free_bytes: of the disk, which pictures leave to the journal."""
+
+    every: int = 50
+    least_free_bytes: int = 1_000_000_000
+
+
+class _Wanted(NamedTuple):
+    lane: int
+    cup: int
+    pixels: NDArray[np.uint8]
+
+
+class PictureBook:
+    """Fed by the line thread with `see` and `decided`, which never wait; asked by any thread with `health`."""
+
+    def __init__(
+        self, installation: Installation, camera: CameraPlace, keeper: PictureKeeper, settings: PictureSettings
+    ) -> None:
+        line, gates = installation.line, installation.gates
+        self._line, self._camera, self._keeper, self._every = line, camera, keeper, settings.every
+        self._step_px = camera.pulses_per_frame * line.mm_per_pulse / camera.mm_per_px
+        self._width = min(round(MARGIN * cup_pitch_px(camera, line)), camera.width_px)
+        self._height = min(round(camera.lane_pitch_px), camera.height_px)
+        on_the_way_mm = gates.decision_mm - (camera.width_px / 2 - camera.cup_zero_px[0]) * camera.mm_per_px
+        self._ring = max(1, int(on_the_way_mm // (line.pulses_per_cup * line.mm_per_pulse))) + SPARE_CUPS
+        self._cuts = np.zeros((line.lanes, self._ring, self._height, self._width, len(camera.bands)), np.uint8)
+        self._cup = np.full((line.lanes, self._ring), -1, np.int64)
+        self._off_px = np.zeros((line.lanes, self._ring))
+        self._flagged_cup = np.full(line.lanes, -settings.every, np.int64)  # the latest of each lane that was kept
+        self._waiting: queue.Queue[_Wanted | None] = queue.Queue(MOST_WAITING)
+        self._kept = self._dropped = self._refused = 0
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
+        self._thread.start()
+
+    def see(self, frame: Frame) -> None:
+        """Cut out the cups that are half way through the view. A frame before or after is as good where one is lost."""
+        camera = self._camera
+        if not self._every or frame.pixels is None or frame.pixels.shape[:2] != (camera.height_px, camera.width_px):
+            return
+        cups = cups_in_view(camera, self._line, frame.pulse)
+        off_px = np.abs(cups.x_px - camera.width_px / 2)
+        # A loop over the one or two cups of each lane that are there: each is copied at once.
+        for row in np.flatnonzero(off_px <= self._step_px).tolist():
+            lane, cup = int(cups.lane[row]), int(cups.cup[row])
+            place = lane, cup % self._ring
+            if self._cup[place] != cup or off_px[row] < self._off_px[place]:
+                left = _within(float(cups.x_px[row]), self._width, camera.width_px)
+                top = _within(float(cups.y_px[row]), self._height, camera.height_px)
+                self._cuts[place] = frame.pixels[top : top + self._height, left : left + self._width]
+                self._cup[place], self._off_px[place] = cup, off_px[row]
+
+    def decided(self, records: Sequence[FruitRecord], *, journal_behind: bool) -> None:
+        """Have the pictures kept of those that are wanted."""
+        if not self._every:
+            return
+        for record in records:
+            place = record.lane, record.cup % self._ring
+            if self._cup[place] != record.cup or not self._is_wanted(record):
+                continue
+            if journal_behind:
+                self._dropped += 1
+                continue
+            try:
+                self._waiting.put_nowait(_Wanted(record.lane, record.cup, self._cuts[place].copy()))
+            except queue.Full:
+                self._dropped += 1
+                self._trouble = "pictures come faster than the disk takes them"
+
+    def _is_wanted(self, record: FruitRecord) -> bool:
+        if record.cup % self._every == record.lane % self._every:
+            return True
+        if not record.flags or FLAGGED_TIMES * (record.cup - self._flagged_cup[record.lane]) < self._every:
+            return False
+        self._flagged_cup[record.lane] = record.cup
+        return True
+
+    def health(self) -> PicturesHealth:
+        """How it keeps up."""
+        return PicturesHealth(kept=self._kept, dropped=self._dropped + self._refused, trouble=self._trouble)
+
+    def close(self) -> None:
+        """Write what waits, as far as that goes within a second. Idempotent."""
+        if self._thread.is_alive():
+            with contextlib.suppress(queue.Full):
+                self._waiting.put(None, timeout=CLOSE_S)
+            self._thread.join(CLOSE_S)
+
+    def _run(self) -> None:
+        while (wanted := self._waiting.get()) is not None:
+            try:
+                self._keeper.keep(wanted.lane, wanted.cup, wanted.pixels)
+            except OSError as problem:
+                self._refused += 1
+                self._trouble = problem.strerror or str(problem)
+            else:
+                self._kept += 1
+                self._trouble = ""
+
+
+def _within(centre: float, size: int, whole: int) -> int:
+    """Where a stretch begins that is centred there, as far as the whole allows."""
+    return min(max(round(centre - size / 2), 0), whole - size)

@@ -1,0 +1,51 @@
+"""Pictures of fruit in a folder: pictures/000012/3-12345.jpg is lane 3, cup 12345; a thousand cups to a folder.
+
+They are no proof of anything, and are written as such: a power cut may take the latest ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.storage.retention import PICTURES
+
+CUPS_PER_FOLDER = 1000
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
+
+
+class PictureFolder:
+    """A `grader.ports.PictureKeeper` in a run's folder. bands: of the pictures; those without blue, green and red are
+    shown by their first. least_free_bytes: of the disk, which are left to others."""
+
+    def __init__(self, run: Path, bands: Sequence[str], least_free_bytes: int) -> None:
+        self._run, self._least_free_bytes = run, least_free_bytes
+        colours = [bands.index(band) for band in ("blue", "green", "red") if band in bands]
+        self._shown = colours if len(colours) == 3 else [0]
+
+    def path_of(self, lane: int, cup: int) -> Path:
+        """Where the picture of a fruit is, if it was kept."""
+        return self._run / PICTURES / f"{cup // CUPS_PER_FOLDER:06d}" / f"{lane}-{cup}.jpg"
+
+    def keep(self, lane: int, cup: int, pixels: NDArray[np.uint8]) -> None:
+        """Write one. pixels: (height, width, n_bands). Raises OSError, also when the disk is nearly full."""
+        free = shutil.disk_usage(self._run).free
+        if free < self._least_free_bytes:
+            least = f"{self._least_free_bytes / 1e6:,.0f} MB are left to the journal"
+            raise OSError(errno.ENOSPC, f"the disk has {free / 1e6:,.0f} MB free: {least}, pictures are not kept")
+        path = self.path_of(lane, cup)
+        _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[:, :, self._shown]), _JPEG)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".part")
+        try:
+            draft.write_bytes(encoded.tobytes())
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
