@@ -41,7 +41,7 @@ def measure(
     out: Path | None = None,
 ) -> dict[str, float]:
     """resets, resets_refused; faulted_share of the time; well: 1 if the station was running without findings in the
-    end; growth_mb and growth_files from when it had settled. The rest as in `grader.app.books.Refereed`."""
+    end; growth_mb and growth_files from when it had settled. The rest as in `grader.app.refereed.Refereed`."""
     with tempfile.TemporaryDirectory(prefix="faults-") as passing:
         folder = out if out is not None else Path(passing)
         faults = _scenario(folder, minutes, seed, lanes)

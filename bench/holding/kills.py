@@ -38,7 +38,7 @@ def measure(
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, float]:
     """goes_on_s_p50, _p99, _worst: from the start after a kill to the first fruit that is written. landed, as_decided,
-    by_default, undecided, misses, openings, unasked: as in `grader.app.books.Refereed`."""
+    by_default, undecided, misses, openings, unasked: as in `grader.app.refereed.Refereed`."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         out = Path(folder)

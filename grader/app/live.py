@@ -7,6 +7,7 @@ may still be running there.
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ from grader.clock import SystemClock
 from grader.domain.installation import Installation
 from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
 from grader.domain.snapshot import FaultKind, Snapshot, State
-from grader.errors import DeviceError
+from grader.errors import BadSettings, DeviceError
 from grader.station.line import LineSettings
 from grader.station.lots import LotOrder
 from grader.station.pictures import PictureBook
@@ -176,6 +177,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
         closing.enter_context(log)
         line = closing.enter_context(line_of(asked, station_settings))
+        _use_cores(service.cores, asked.station)  # the line's process is there, and keeps all
         installation = line.wait_ready(READY_S, progress).installation
         require_same_belt(path, before, installation)
         chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
@@ -228,6 +230,20 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         line.start_belt()
         live.manager.tell(READY)
         yield live
+
+
+def _use_cores(cores: tuple[int, ...], station_file: Path | None) -> None:
+    """Raises BadSettings for one that is not there, or not this program's."""
+    if not cores:
+        return
+    there = os.sched_getaffinity(0)
+    if missing := sorted(set(cores) - there):
+        known = ", ".join(map(str, sorted(there)))
+        raise BadSettings(
+            station_file or "", f"service.cores: there is no core {missing[0]} here", remedy=f"there are {known}"
+        )
+    for thread in Path("/proc/self/task").iterdir():  # those to come take after the one that starts them
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 def _status(shown: Snapshot) -> str:

@@ -12,8 +12,10 @@ from grader.station.pictures import PictureSettings
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """metrics_port: of this machine alone, where Prometheus reads figures; 0: none. log_bytes: of one file of the log;
-    log_files: how many are kept, with the one that is written."""
+    log_files: how many are kept, with the one that is written. cores: on which alone the station's threads run, as the
+    system numbers them; none named: on all. The simulated line is no part of the station, and runs on all."""
 
+    cores: tuple[int, ...] = ()
     metrics_port: int = 0
     log_bytes: int = 5_000_000
     log_files: int = 5
@@ -30,6 +32,8 @@ _LIMITS = {
 
 def service_faults(service: ServiceSettings, pictures: PictureSettings) -> Iterator[Fault]:
     """Every number that is not possible."""
+    if any(core < 0 for core in service.cores):
+        yield Fault(("service", "cores"), f"{min(service.cores)} is not possible", "cores are numbered from 0")
     tables = {"service": service, "pictures": pictures}
     for (table, key), (least, most, remedy) in _LIMITS.items():
         value = getattr(tables[table], key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -101,6 +102,16 @@ def a_free_port() -> int:
         return int(asked.getsockname()[1])
 
 
+def cores_of_threads(pid: int) -> set[str]:
+    said = "\n".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status"))
+    return set(re.findall(r"^Cpus_allowed_list:\s*(.*)$", said, re.MULTILINE))
+
+
+def children_of(pid: int) -> list[int]:
+    said = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in said.split()]
+
+
 def log_of(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "station.log").read_text().splitlines()]
 
@@ -110,7 +121,9 @@ def test_a_station_says_that_it_is_ready_and_alive_and_is_silent_when_its_line_h
     (tmp_path / "sitecustomize.py").write_text(A_DRIVER_THAT_HANGS)
     told = Told(notify)
     environ = {"HANGS": str(hangs), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    with a_station(notify, out, "--metrics-port", port, **environ) as station:
+    (tmp_path / "station.toml").write_text("[service]\ncores = [0]\n")
+    words = ("--station", tmp_path / "station.toml", "--metrics-port", port)
+    with a_station(notify, out, *words, **environ) as station:
         told.until(READY, station)
         assert told.said == [READY], "nothing before it"
         told.until(ALIVE, station)
@@ -121,6 +134,9 @@ def test_a_station_says_that_it_is_ready_and_alive_and_is_silent_when_its_line_h
             figures = answer.read().decode()
         assert 'grader_state{state="running"} 1\n' in figures and "# TYPE grader_stage_seconds histogram" in figures
         assert any(said.startswith("STATUS=running; lot lot-1") for said in told.said)
+        assert cores_of_threads(station.pid) == {"0"}, "the cores that its station file names"
+        others = set().union(*map(cores_of_threads, children_of(station.pid)))
+        assert others == cores_of_threads(os.getpid()), "the simulated line runs where it likes"
 
         hangs.touch()
         told.until_silent()

@@ -350,6 +350,7 @@ def test_a_replay_that_finds_no_fruit_says_so(copied: Path, tmp_path: Path) -> N
         ("run --headless --out {tmp}/run --sheet nobodys", 1, "nobodys"),
         ("run --headless --out {empty_file}", 1, "{empty_file}"),
         ("run --headless --out {used}", 1, "{used}"),
+        ("run --headless --lanes 1 --out {tmp}/run --station {no_core}", 1, "{no_core}: service.cores"),
         ("simulate {tmp}/line --fruit 1 --seed -1", 2, "--seed"),
         ("simulate {recording} --fruit 1", 1, "{recording}"),
         ("simulate {empty_file}/line --fruit 1", 1, "{empty_file}/line"),
@@ -369,7 +370,10 @@ def test_what_cannot_be_done_is_one_sentence(
     os.mkfifo(pipe)
     used.mkdir()
     (used / "journal.sqlite").write_text("no journal at all, but a file of that name")
+    no_core = tmp_path / "station.toml"
+    no_core.write_text("[service]\ncores = [5000]\n")
     places = {"recording": recording, "empty_file": empty_file, "pipe": pipe, "used": used, "tmp": tmp_path}
+    places["no_core"] = no_core
     said = grader(*(word.format(**places) for word in words.split()))
     _assert_one_sentence(said, status, named.format(**places))
 

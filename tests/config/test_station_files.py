@@ -124,6 +124,7 @@ def test_a_camera_of_another_name_stands_alone(tmp_path: Path) -> None:
         ("[devices]\nboard_port = 3", 2, "give text"),
         ("\nsheet = 'none'", 2, 'sheet "none" cannot be used'),
         ("[service]\nmetrics_port = 70000", 2, "70000 is not possible (give a port"),
+        ("[service]\ncores = [0, -1]", 2, "-1 is not possible (cores are numbered from 0)"),
         ("[pictures]\nevery = -1", 2, "-1 is not possible (give a count of cups, or 0 for no pictures)"),
         ("[service]\nlog_files = 1", 2, "1 is not possible (give a count, 2 to 1000)"),
         ("[service]\nlog_megabytes = 5", 2, 'unknown key "log_megabytes"'),
