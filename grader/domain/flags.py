@@ -7,6 +7,7 @@ means that the fruit cannot be judged: it runs to the default outlet whatever th
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -77,6 +78,7 @@ SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if mean
 """Bits of the flags that no sheet can overrule."""
 
 
+@lru_cache(maxsize=4096)  # fruit after fruit have the same few
 def flag_names(bits: int) -> str:
     """`touching+no_weight`, in the order of the bits; empty for none."""
     return "+".join(flag.name.lower() for flag in FLAGS if bits & flag and flag.name)

@@ -180,6 +180,12 @@ def each_fruit(path: Path, lot: str | None = None, *, run: int | None = None) ->
         yield from map(_record, found)
 
 
+def count_fruit(path: Path) -> int:
+    """How many there are. Raises JournalError."""
+    with reading(path) as db:
+        return int(db.execute("SELECT COUNT(*) FROM fruit").fetchone()[0])
+
+
 def read_outcomes(path: Path) -> list[GateOutcome]:
     """Everything that gates did, oldest first. Raises JournalError."""
     with reading(path) as db:
