@@ -98,7 +98,7 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
     fruit = _fruit(now) - _fruit(then)
     for kind, befell in ((FindingKind.LATE, now.late - then.late), (FindingKind.REFUSED, now.refused - then.refused)):
         if fruit >= limits.least and above(befell / fruit, getattr(limits, kind.value), kind):
-            yield Finding(kind=kind, share=befell / fruit)
+            yield Finding(kind=kind, share=min(befell / fruit, 1.0))  # some were decided before `then`
     seconds = max((now.t_ns - then.t_ns) / 1e9, 1e-9)
     damaged_per_s = (now.packets_damaged - then.packets_damaged) / seconds
     if above(damaged_per_s, limits.damaged_per_s, FindingKind.BOARD_LINK):

@@ -80,6 +80,11 @@ def test_a_finding_stays_until_the_share_is_well_below_the_one_it_came_at():
     assert kinds(seen(0), below) == []
 
 
+def test_late_commands_that_come_in_a_burst_befell_no_more_than_all_fruit():
+    (found,) = findings(seen(0), seen(10, 20, late=71), LIMITS)
+    assert (found.kind, found.share) == (FindingKind.LATE, 1.0)
+
+
 def test_alarms_of_the_scale_are_found_in_their_lane_as_long_as_they_are_on():
     frozen = ScaleHealth(alarms=(ScaleAlarm.FROZEN,))
     stuck = ScaleHealth(alarms=(ScaleAlarm.CREEP, ScaleAlarm.STUCK), stuck_cups=(7, 31))
