@@ -45,7 +45,8 @@ _MOST_WARNINGS = 30
 
 
 def run_command_line() -> int:
-    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong, 130 stopped."""
+    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong, 3 as for `run`,
+    130 stopped."""
     try:
         _require_text(sys.argv[1:])
         status = app(standalone_mode=False)

@@ -26,5 +26,8 @@ def replace_file_by_lines(path: Path, lines: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+    except OSError as problem:
+        problem.filename = str(path)  # a full disk does not say of which file
+        raise
     finally:
         draft.unlink(missing_ok=True)

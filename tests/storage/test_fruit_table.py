@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import resource
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -91,6 +93,20 @@ def test_a_table_of_many_fruit_needs_the_memory_of_a_few(tmp_path: Path) -> None
         return peak
 
     assert peak_bytes(3000) < peak_bytes(30) + 50_000
+
+
+def test_a_disk_that_is_full_is_said_of_the_table(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError) as said:
+            write_fruit_csv(tmp_path / "fruit.csv", (a_fruit(0, cup) for cup in range(5000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert said.value.filename == str(tmp_path / "fruit.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_no_litter(tmp_path: Path) -> None:
