@@ -17,6 +17,8 @@ from grader.units import HostNs, Pulse
 from grader.vision.geometry import cups_in_view
 
 LANES = 2
+FIRST = 20
+"""Pulse of the first frame: half way through the view, a cup is a little behind the middle, then far beyond it."""
 CAMERA, PLACE = camera(LANES), installation(LANES)
 
 
@@ -60,10 +62,10 @@ def decided(lane: int, cup: int, flags: int = 0) -> FruitRecord:
 
 def run(book: PictureBook, cups: int, *, lost: frozenset[int] = frozenset(), behind: bool = False) -> None:
     """The belt runs; each cup is decided 1,500 pulses after its zero. lost: frames that have no picture."""
-    for number, pulse in enumerate(range(0, cups * PITCH + 1500, PER_FRAME)):
+    for number, pulse in enumerate(range(FIRST, cups * PITCH + FIRST + 1500, PER_FRAME)):
         if number not in lost:
             book.see(picture(pulse))
-        due = pulse - 1500
+        due = pulse - 1500 - FIRST
         if due >= 0 and due % PITCH < PER_FRAME and due // PITCH < cups:
             cup = due // PITCH
             book.decided([decided(lane, cup, flags=cup % 7 == 3) for lane in range(LANES)], journal_behind=behind)
@@ -105,6 +107,17 @@ def test_a_frame_that_is_lost_half_way_takes_no_picture_away(kept: Kept) -> None
     book.close()
     assert len(kept.pixels) == 40 * LANES
     assert {pixels[60, 60, 0] for (lane, _), pixels in kept.pixels.items() if lane == 1} == {2}
+
+
+def test_a_fruit_that_no_frame_showed_half_way_has_no_picture_and_not_that_of_another(kept: Kept) -> None:
+    book = a_book(kept, every=1)
+    gap = range(60, 100)
+    run(book, 90, lost=frozenset(gap))
+    book.close()
+    missing = {cup for lane, cup in {(0, cup) for cup in range(90)} - kept.pixels.keys()}
+    assert 15 <= len(missing) <= 20
+    for (lane, cup), pixels in kept.pixels.items():
+        assert pixels[75, 72, :2].tolist() == [lane + 1, cup % 200 + 1]
 
 
 def test_while_the_journal_is_behind_pictures_are_dropped_and_counted(kept: Kept) -> None:
