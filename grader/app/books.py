@@ -14,10 +14,11 @@ from grader.app.refereed import Refereed, Sent, refereed
 from grader.domain.decisions import FruitRecord
 from grader.domain.events import EventKind
 from grader.domain.snapshot import Snapshot
+from grader.errors import BadFile
 from grader.storage.fruit_table import write_fruit_csv
 from grader.storage.journal import count_fruit, each_fruit, read_events, read_runs
 from grader.storage.summary import Summary, Tally, kind_of, summary_of, write_summary
-from hardware.sim.live import read_referee
+from hardware.sim.live import Seen, read_referee
 
 JOURNAL = "journal.sqlite"
 _TOLD_EVERY = 1000
@@ -28,12 +29,13 @@ def closed_books(
 ) -> tuple[Summary, Refereed]:
     """Write the files of a run that has ended, from the journal in its folder: a million fruit in half a minute.
 
-    progress: told the share that is done. Raises JournalError, OSError.
+    progress: told the share that is done. Raises JournalError, OSError; BadFile for a referee's log that is none, when
+    all else is written.
     """
     path = out / JOURNAL
     runs = read_runs(path)
     run = list(runs.values())[-1]
-    seen = read_referee(out)
+    seen, no_referee = _seen(out)
     phases = read_events(path, (EventKind.RUN_STARTED, EventKind.REPHASED))
     phases = [phase for phase in phases if phase.wall_s >= seen.since_wall_s]
     tally: Tally = Counter()
@@ -48,7 +50,7 @@ def closed_books(
             sent.add(record)
             yield record
 
-    # Fruit go through one by one: the journal of a season is not read into memory.
+    # Fruit go through one by one: the journal of a season is not read into memory, but for where the line's own went.
     write_fruit_csv(out / "fruit.csv", noted(each_fruit(path)))
     summary = summary_of(
         tally,
@@ -61,6 +63,16 @@ def closed_books(
         seed=seed,
     )
     write_summary(out / "summary.json", summary)
+    if no_referee is not None:
+        raise no_referee
     verdict = refereed(sent, seen)
     (out / "referee.json").write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1))
     return summary, verdict
+
+
+def _seen(out: Path) -> tuple[Seen, BadFile | None]:
+    """What the referee saw; nothing, and what is wrong with its log: growers are paid by tables that do not need it."""
+    try:
+        return read_referee(out), None
+    except BadFile as problem:
+        return Seen(0.0, [], []), problem

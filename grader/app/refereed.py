@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -82,7 +82,7 @@ def refereed(sent: Sent, seen: Seen) -> Refereed:
         by_default=by_default,
         undecided=undecided,
         share=as_decided / len(seen.landed) if seen.landed else float("nan"),
-        never_landed=sent.but((each.landing.lane, each.landing.cup) for each in seen.landed),
+        never_landed=sent.others_than((each.landing.lane, each.landing.cup) for each in seen.landed),
         openings=len(seen.openings),
         unasked=sum(not sent.asked(opening) for opening in seen.openings),
         misses=misses,
@@ -94,6 +94,11 @@ class _Decided(NamedTuple):
 
     outlet: int
     gate_outcome: str
+
+
+@lru_cache  # one for all fruit of which the same is known: there are millions
+def _once(outlet: int, gate_outcome: str) -> tuple[_Decided, ...]:
+    return (_Decided(outlet, gate_outcome),)
 
 
 class Sent:
@@ -112,14 +117,14 @@ class Sent:
         """A row of the journal. One of an earlier line is none of this one."""
         if self._ahead.knows(record.cup):
             fruit = record.lane, record.cup - self._ahead.of(record.cup)
-            decided = _Decided(record.outlet, sys.intern(record.gate_outcome))
-            self._decided[fruit] = (*self._decided.get(fruit, ()), decided)
+            decided = _once(record.outlet, record.gate_outcome)
+            self._decided[fruit] = self._decided[fruit] + decided if fruit in self._decided else decided
 
     def about(self, lane: int, cup: int) -> tuple[_Decided, ...]:
         """What was decided about a fruit: nothing, or more than once, where serials began anew."""
         return self._decided.get((lane, cup), ())
 
-    def but(self, fruit: Iterable[tuple[int, int]]) -> int:
+    def others_than(self, fruit: Iterable[tuple[int, int]]) -> int:
         """How many others than these there are."""
         return len(self._decided.keys() - set(fruit))
 

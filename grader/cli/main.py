@@ -45,8 +45,8 @@ _MOST_WARNINGS = 30
 
 
 def run_command_line() -> int:
-    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong, 3 as for `run`,
-    130 stopped."""
+    """Exit status: 0 done, 1 it could not be done or something differs, 2 the command itself was wrong, 3 a faulted
+    station was stopped by a person, 130 stopped."""
     try:
         _require_text(sys.argv[1:])
         status = app(standalone_mode=False)
@@ -138,7 +138,7 @@ def run(
     ] = None,
     lang: Lang = "",
 ) -> int:
-    """Run the station. Without a station file it runs the simulated line."""
+    """Run the station. Without a station file it runs the simulated line. Status 3: stopped while it was faulted."""
     from grader.app.books import closed_books
     from grader.app.live import default_out, started
     from grader.app.simulated_line import SimulatedRun
@@ -167,27 +167,28 @@ def run(
         metrics_port=metrics_port,
     )
     page_console = Console(force_terminal=False) if headless else None
-    with _ctrl_c() as asked_to_stop, ExitStack() as closing:
-        with _progress("preparing the simulated line") as prepared:
-            live = closing.enter_context(started(asked, prepared))
-        _warn(live.warnings)
-        page = closing.enter_context(Page(language, page_console, reset=lambda: live.carry_out(Reset())))
-        deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
-        shown = live.tick()
-        while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):
-            live.is_asked_to_stop.wait(0.25)
-            if live.is_asked_to_stop.is_set():
-                break
+    with _ctrl_c() as asked_to_stop:
+        with ExitStack() as closing:
+            with _progress("preparing the simulated line") as prepared:
+                live = closing.enter_context(started(asked, prepared))
+            _warn(live.warnings)
+            page = closing.enter_context(Page(language, page_console, reset=lambda: live.carry_out(Reset())))
+            deadline = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
+            shown = live.tick()
+            while time.monotonic() < deadline and not asked_to_stop() and _goes_on(shown):
+                live.is_asked_to_stop.wait(0.25)
+                if live.is_asked_to_stop.is_set():
+                    break
+                shown = live.tick()
+                page.show(shown)
+            by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
+            is_wanted = asked_to_stop() or live.is_asked_to_stop.is_set()
+            live.drain(say(page.lang, "asked_to_stop" if asked_to_stop() else by_order), page.show)
+            live.station.stop()
             shown = live.tick()
             page.show(shown)
-        by_order = "asked_by_order" if live.is_asked_to_stop.is_set() else "time_is_up"
-        is_wanted = asked_to_stop() or live.is_asked_to_stop.is_set()
-        live.drain(say(page.lang, "asked_to_stop" if asked_to_stop() else by_order), page.show)
-        live.station.stop()
-        shown = live.tick()
-        page.show(shown)
-    with _progress(say(page.lang, "closing_books")) as done:
-        summary, verdict = closed_books(asked.out, shown, live.seed, done)
+        with _progress(say(page.lang, "closing_books")) as done:
+            summary, verdict = closed_books(asked.out, shown, live.seed, done)
     console.print(closing_report(summary, page.lang))
     share = f" ({verdict.share:.4%})" if verdict.landed else ""
     console.print(
