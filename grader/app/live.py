@@ -40,7 +40,7 @@ from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BadSettings, DeviceError
 from grader.station.line import LineSettings
 from grader.station.lots import LotOrder
-from grader.station.pictures import PictureBook
+from grader.station.pictures import PictureBook, PictureSettings
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
 from grader.station.watched import WatchedCamera, WatchedSensors
@@ -176,8 +176,9 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         service = station_settings.service
         log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
         closing.enter_context(log)
+        _require_cores(service.cores, asked.station)
         line = closing.enter_context(line_of(asked, station_settings))
-        _use_cores(service.cores, asked.station)  # the line's process is there, and keeps all
+        _use_cores(service.cores)  # the line's process is there, and keeps all
         installation = line.wait_ready(READY_S, progress).installation
         require_same_belt(path, before, installation)
         chosen = decider(installation, sheet=asked.sheet or station_settings.sheet, variety=installation.variety)
@@ -203,8 +204,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             line,
             run,
         )
-        keeper = PictureFolder(asked.out, settings.camera_place.bands, station_settings.pictures.least_free_bytes)
-        pictures = PictureBook(installation, settings.camera_place, keeper, station_settings.pictures)
+        pictures = _pictures(asked.out, settings, station_settings.pictures, clock)
         closing.callback(pictures.close)
         live.station = Station(
             settings,
@@ -232,17 +232,19 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         yield live
 
 
-def _use_cores(cores: tuple[int, ...], station_file: Path | None) -> None:
+def _require_cores(cores: tuple[int, ...], station_file: Path | None) -> None:
     """Raises BadSettings for one that is not there, or not this program's."""
-    if not cores:
-        return
     there = os.sched_getaffinity(0)
     if missing := sorted(set(cores) - there):
         known = ", ".join(map(str, sorted(there)))
         raise BadSettings(
             station_file or "", f"service.cores: there is no core {missing[0]} here", remedy=f"there are {known}"
         )
-    for thread in Path("/proc/self/task").iterdir():  # those to come take after the one that starts them
+
+
+def _use_cores(cores: tuple[int, ...]) -> None:
+    """Every thread that there is; those to come take after the one that starts them."""
+    for thread in Path("/proc/self/task").iterdir() if cores else ():
         os.sched_setaffinity(int(thread.name), cores)
 
 
@@ -300,6 +302,12 @@ def _camera(line: LiveLine, settings: LineSettings, board: SerialGateBoard, cloc
         pulses_per_frame=settings.camera_place.pulses_per_frame,
         wait_ms=PICTURE_WAIT_MS,
     )
+
+
+def _pictures(out: Path, settings: LineSettings, wanted: PictureSettings, clock: SystemClock) -> PictureBook:
+    camera = settings.camera_place
+    keeper = PictureFolder(out, camera.bands, most_bytes=wanted.most_bytes, least_free_bytes=wanted.least_free_bytes)
+    return PictureBook(settings.installation, camera, keeper, wanted, clock)
 
 
 def _scale_memory(journal: Path) -> ScaleMemory | None:

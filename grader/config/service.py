@@ -26,6 +26,7 @@ _LIMITS = {
     ("service", "log_bytes"): (10_000, 1_000_000_000, "give bytes, 10000 to 1000000000"),
     ("service", "log_files"): (2, 1000, "give a count, 2 to 1000"),
     ("pictures", "every"): (0, 1_000_000, "give a count of cups, or 0 for no pictures"),
+    ("pictures", "most_bytes"): (1_000_000, 10**15, "give bytes, 1000000 or more"),
     ("pictures", "least_free_bytes"): (0, 10**15, "give bytes, or 0"),
 }
 

@@ -118,12 +118,14 @@ class LineState:
 
 class Step(NamedTuple):
     """state: after the step (the same objects, changed in place). commands and records: of the fruit decided in it,
-    in the same order, a command only for fruit that a gate takes. events: what else is to be written down."""
+    in the same order, a command only for fruit that a gate takes. events: what else is to be written down. looked: the
+    frame's picture was looked at; else there is none, or none of the belt as it is now."""
 
     state: LineState
     commands: list[GateCommand]
     records: list[FruitRecord]
     events: list[Event]
+    looked: bool = False
 
     def extend(self, later: Step) -> None:
         """Add what a later step decided."""
@@ -186,11 +188,12 @@ def step(
         unwatched(state.lots, track)
     join(track, readings)
     result.extend(_judged(settings, state, _closed(settings, track), conditions))
-    if frame is not None and place is not None and place.believed:
-        _see(settings, state, frame, place, first=first)
+    looked = frame is not None and place is not None and place.believed
+    if frame is not None and place is not None and looked:
+        looked = _see(settings, state, frame, place, first=first)
     result.events.extend(track.events)
     track.events.clear()
-    return result
+    return result._replace(looked=looked)
 
 
 def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_READINGS) -> Step:
@@ -276,20 +279,21 @@ def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False
     return decide(track, settings.installation, sugar=settings.sugar, settings=settings.track, all_cups=all_cups)
 
 
-def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *, first: bool) -> None:
-    """Give the cups in view what the frame shows of them, or the flag that it shows nothing."""
+def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *, first: bool) -> bool:
+    """Give the cups in view what the frame shows of them, or the flag that it shows nothing; whether it shows them."""
     track = state.track
     pixels, flags = _picture(settings, state, frame, place.flags)
     views = None if pixels is None else state.eye.look(pixels, frame.pulse)
     # A picture that came before may show a bare belt, but nothing on it: that would have moved on.
     if views is None or (flags & Flag.FRAME_REPEATED and (views.occupancy != Occupancy.EMPTY).any()):
         _miss(settings, track, frame.pulse, flags)
-        return
+        return False
     state.faults.strays += views.strays
     observe(track, views, frame.pulse, flags)
     if first:  # what was in the picture before it was seen in part only
         before_it = Pulse(frame.pulse - settings.camera_place.pulses_per_frame)
         state.faults.cut_at_start = flag_cut_off(track, before_it)
+    return not flags & Flag.FRAME_REPEATED
 
 
 def _picture(

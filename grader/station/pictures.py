@@ -18,11 +18,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.clock import Clock
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.snapshot import PicturesHealth
 from grader.ports import PictureKeeper
+from grader.units import NS_PER_S, HostNs
 from grader.vision.geometry import cup_pitch_px, cups_in_view
 
 FLAGGED_TIMES = 5
@@ -33,13 +35,17 @@ MARGIN = 1.2
 SPARE_CUPS = 8
 """Room in the ring for fruit that are decided late."""
 CLOSE_S = 1.0
+WELL_AFTER_S = 5.0
+"""A disk is well again that takes a picture so long after the last one that it did not: that shall not come and go."""
 
 
 class PictureSettings(msgspec.Struct, frozen=True, kw_only=True):
     """every: of so many cups of a lane one is kept, and flagged fruit as long as they are no more than
-    `FLAGGED_TIMES` as many; 0: none at all. least_free_bytes: of the disk, which pictures leave to the journal."""
+    `FLAGGED_TIMES` as many; 0: none at all. most_bytes: of all pictures, the oldest go; some 300,000. least_free_bytes:
+    of the disk, which pictures leave to the journal."""
 
     every: int = 50
+    most_bytes: int = 2_000_000_000
     least_free_bytes: int = 1_000_000_000
 
 
@@ -53,10 +59,16 @@ class PictureBook:
     """Fed by the line thread with `see` and `decided`, which never wait; asked by any thread with `health`."""
 
     def __init__(
-        self, installation: Installation, camera: CameraPlace, keeper: PictureKeeper, settings: PictureSettings
+        self,
+        installation: Installation,
+        camera: CameraPlace,
+        keeper: PictureKeeper,
+        settings: PictureSettings,
+        clock: Clock,
     ) -> None:
         line, gates = installation.line, installation.gates
         self._line, self._camera, self._keeper, self._every = line, camera, keeper, settings.every
+        self._clock = clock
         self._step_px = camera.pulses_per_frame * line.mm_per_pulse / camera.mm_per_px
         self._width = min(round(MARGIN * cup_pitch_px(camera, line)), camera.width_px)
         self._height = min(round(camera.lane_pitch_px), camera.height_px)
@@ -68,14 +80,17 @@ class PictureBook:
         self._flagged_cup = np.full(line.lanes, -settings.every, np.int64)  # the latest of each lane that was kept
         self._waiting: queue.Queue[_Wanted | None] = queue.Queue(MOST_WAITING)
         self._kept = self._dropped = self._refused = 0
-        self._trouble = ""
+        self._trouble, self._trouble_at, self._kept_at = "", HostNs(0), HostNs(0)
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
         self._thread.start()
 
     def see(self, frame: Frame) -> None:
-        """Cut out the cups that are half way through the view. A frame before or after is as good where one is lost."""
+        """Cut out the cups that are half way through the view. A frame before or after is as good where one is lost.
+
+        frame: one that was looked at: of the camera's own shape, and of the belt as it is now.
+        """
         camera = self._camera
-        if not self._every or frame.pixels is None or frame.pixels.shape[:2] != (camera.height_px, camera.width_px):
+        if not self._every or frame.pixels is None:
             return
         cups = cups_in_view(camera, self._line, frame.pulse)
         off_px = np.abs(cups.x_px - camera.width_px / 2)
@@ -95,7 +110,8 @@ class PictureBook:
             return
         for record in records:
             place = record.lane, record.cup % self._ring
-            if self._cup[place] != record.cup or not self._is_wanted(record):
+            is_sampled = record.cup % self._every == record.lane % self._every
+            if self._cup[place] != record.cup or not (is_sampled or self._is_a_rare_flag(record)):
                 continue
             if journal_behind:
                 self._dropped += 1
@@ -104,19 +120,23 @@ class PictureBook:
                 self._waiting.put_nowait(_Wanted(record.lane, record.cup, self._cuts[place].copy()))
             except queue.Full:
                 self._dropped += 1
-                self._trouble = "pictures come faster than the disk takes them"
+                self._is_in_trouble("they come faster than the disk takes them")
+                continue
+            if not is_sampled:
+                self._flagged_cup[record.lane] = record.cup
 
-    def _is_wanted(self, record: FruitRecord) -> bool:
-        if record.cup % self._every == record.lane % self._every:
-            return True
-        if not record.flags or FLAGGED_TIMES * (record.cup - self._flagged_cup[record.lane]) < self._every:
-            return False
-        self._flagged_cup[record.lane] = record.cup
-        return True
+    def _is_a_rare_flag(self, record: FruitRecord) -> bool:
+        since = record.cup - self._flagged_cup[record.lane]
+        return bool(record.flags) and FLAGGED_TIMES * since >= self._every
+
+    def _is_in_trouble(self, why: str) -> None:
+        self._trouble, self._trouble_at = f"pictures are not kept: {why}", self._clock.now()
 
     def health(self) -> PicturesHealth:
         """How it keeps up."""
-        return PicturesHealth(kept=self._kept, dropped=self._dropped + self._refused, trouble=self._trouble)
+        is_well = self._kept_at - self._trouble_at > WELL_AFTER_S * NS_PER_S
+        trouble = "" if is_well else self._trouble
+        return PicturesHealth(kept=self._kept, dropped=self._dropped + self._refused, trouble=trouble)
 
     def close(self) -> None:
         """Write what waits, as far as that goes within a second. Idempotent."""
@@ -131,10 +151,13 @@ class PictureBook:
                 self._keeper.keep(wanted.lane, wanted.cup, wanted.pixels)
             except OSError as problem:
                 self._refused += 1
-                self._trouble = problem.strerror or str(problem)
+                self._is_in_trouble(problem.strerror or str(problem))
+            except Exception as problem:  # a thread of the station may not end unseen
+                self._refused += 1
+                self._is_in_trouble(f"{type(problem).__name__}: {problem}")
             else:
                 self._kept += 1
-                self._trouble = ""
+                self._kept_at = self._clock.now()
 
 
 def _within(centre: float, size: int, whole: int) -> int:

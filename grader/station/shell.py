@@ -291,8 +291,8 @@ class Station:
         self._ledger.timed("frame_to_step", (began - frame.t_ns) / NS_PER_MS)
         try:
             result = step(self._settings, self._line, frame, readings, conditions=conditions)
-            if self._pictures is not None and self._line.track.belt.frame == (frame.sequence, frame.pulse):
-                self._pictures.see(frame)  # its place was believed
+            if self._pictures is not None and result.looked:
+                self._pictures.see(frame)
         finally:
             self._camera.release(frame)
         self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)

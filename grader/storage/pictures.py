@@ -1,6 +1,7 @@
 """Pictures of fruit in a folder: pictures/000012/3-12345.jpg is lane 3, cup 12345; a thousand cups to a folder.
 
-They are no proof of anything, and are written as such: a power cut may take the latest ones.
+They are no proof of anything, and are written as such: a power cut may take the latest ones. When there are too many,
+the folder of the lowest serials goes, which is the oldest.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
 class PictureFolder:
-    """A `grader.ports.PictureKeeper` in a run's folder. bands: of the pictures; those without blue, green and red are
-    shown by their first. least_free_bytes: of the disk, which are left to others."""
+    """A `grader.ports.PictureKeeper` in a run's folder."""
 
-    def __init__(self, run: Path, bands: Sequence[str], least_free_bytes: int) -> None:
-        self._run, self._least_free_bytes = run, least_free_bytes
+    def __init__(self, run: Path, bands: Sequence[str], *, most_bytes: int, least_free_bytes: int) -> None:
+        """bands: of the pictures; those without blue, green and red are shown by their first. most_bytes: of all
+        pictures together. least_free_bytes: of the disk, which are left to others. Raises OSError."""
+        self._run, self._most_bytes, self._least_free_bytes = run, most_bytes, least_free_bytes
         colours = [bands.index(band) for band in ("blue", "green", "red") if band in bands]
         self._shown = colours if len(colours) == 3 else [0]
+        there = sorted(path for path in (run / PICTURES).glob("*") if path.name.isdecimal())
+        self._bytes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in there}  # the oldest first
 
     def path_of(self, lane: int, cup: int) -> Path:
         """Where the picture of a fruit is, if it was kept."""
@@ -38,7 +42,7 @@ class PictureFolder:
         free = shutil.disk_usage(self._run).free
         if free < self._least_free_bytes:
             least = f"{self._least_free_bytes / 1e6:,.0f} MB are left to the journal"
-            raise OSError(errno.ENOSPC, f"the disk has {free / 1e6:,.0f} MB free: {least}, pictures are not kept")
+            raise OSError(errno.ENOSPC, f"the disk has {free / 1e6:,.0f} MB free, and {least}")
         path = self.path_of(lane, cup)
         _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[:, :, self._shown]), _JPEG)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,3 +53,11 @@ class PictureFolder:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+        self._bytes[path.parent] = self._bytes.get(path.parent, 0) + encoded.size
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while sum(self._bytes.values()) > self._most_bytes and len(self._bytes) > 1:
+            oldest = next(iter(self._bytes))
+            shutil.rmtree(oldest, ignore_errors=True)
+            del self._bytes[oldest]

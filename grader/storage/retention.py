@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -67,6 +68,8 @@ def remove(stored: Stored) -> bool:
     """Take it away for good; False for a journal that a station has opened since. Raises OSError."""
     if stored.kind == "picture":
         stored.path.unlink(missing_ok=True)
+        with suppress(OSError):  # the last one takes its folder along
+            stored.path.parent.rmdir()
         return True
     try:
         lock = OneWriter(stored.path)
@@ -124,7 +127,9 @@ def _pictures(folder: Path) -> Iterator[Stored]:
     for pictures in folder.rglob(PICTURES):
         for path in pictures.rglob("*"):
             if path.is_file() and not path.is_symlink() and ".sqlite" not in path.name:
-                yield Stored("picture", path, path.stat().st_size, path.stat().st_mtime)
+                with suppress(FileNotFoundError):  # a draft that has become a picture meanwhile
+                    state = path.stat()
+                    yield Stored("picture", path, state.st_size, state.st_mtime)
 
 
 def _is_journal(path: Path) -> bool:

@@ -158,11 +158,13 @@ class Run:
         self.commands: dict[Cup, GateCommand] = {}
         self.order: list[Cup] = []
         self.events: list[Event] = []
+        self.looked = False
 
     def take(self, result: Any) -> list[Cup]:
         """Keep what a step gave; the cups that it decided."""
         outlets = self.settings.installation.gates.outlets
         self.events += result.events
+        self.looked = result.looked
         for record in result.records:
             key = (record.lane, record.cup)
             assert key not in self.records, f"{key} came out twice"

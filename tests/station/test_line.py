@@ -305,6 +305,7 @@ def test_a_picture_of_another_size_is_damage_and_no_crash() -> None:
     for number in frames_for(11):
         shape = {9: (0, 0, 3), 10: (5, 5, 3), 11: (310, 1280, 1), 12: (310, 1280)}.get(number)
         run.frame(number, pixels=run.blank if shape is None else np.zeros(shape, np.uint8))
+        assert run.looked == (shape is None), "what was not looked at shows nobody's fruit"
     assert set(run.out()) == set(EVERY)
     assert run.flags(0, 0) & Flag.FRAME_DAMAGED
 
@@ -396,6 +397,15 @@ def test_a_belt_that_moves_while_the_encoder_is_silent_is_told_by_its_pictures()
         run.frame(number, pulse=pulse, pixels=shown(run, number, EVERY))
     assert pulse_jumps(run) > 0
     assert run.state.faults.uncounted == 3
+
+
+def test_a_camera_that_sends_an_old_picture_as_a_new_one_shows_nobodys_fruit() -> None:
+    run = Run(EVERY)
+    for number in frames_for(11):
+        is_frozen = 20 < number < 25
+        run.frame(number, pixels=shown(run, 20 if is_frozen else number, EVERY))
+        assert run.looked == (not is_frozen)
+    assert set(run.out()) == set(EVERY)
 
 
 @pytest.mark.parametrize("light", [1.0, 0.7])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from small_line import PER_FRAME, PITCH, camera, installation
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
 from grader.station.pictures import FLAGGED_TIMES, MOST_WAITING, PictureBook, PictureSettings
-from grader.units import HostNs, Pulse
+from grader.units import NS_PER_S, HostNs, Pulse
 from grader.vision.geometry import cups_in_view
 
 LANES = 2
@@ -22,12 +24,23 @@ FIRST = 20
 CAMERA, PLACE = camera(LANES), installation(LANES)
 
 
+class ToldClock:
+    """It is ten seconds later whenever one asks."""
+
+    def __init__(self) -> None:
+        self._now = 0
+
+    def now(self) -> HostNs:
+        self._now += 10 * NS_PER_S
+        return HostNs(self._now)
+
+
 class Kept:
     """A keeper: what it was given, by (lane, cup). fails: with this; holds: until it is let go."""
 
     def __init__(self) -> None:
         self.pixels: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        self.fails: OSError | None = None
+        self.fails: Exception | None = None
         self.free = threading.Event()
         self.free.set()
 
@@ -71,8 +84,15 @@ def run(book: PictureBook, cups: int, *, lost: frozenset[int] = frozenset(), beh
             book.decided([decided(lane, cup, flags=cup % 7 == 3) for lane in range(LANES)], journal_behind=behind)
 
 
+def until(found: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def a_book(keeper: Kept, every: int) -> PictureBook:
-    return PictureBook(PLACE, CAMERA, keeper, PictureSettings(every=every))
+    return PictureBook(PLACE, CAMERA, keeper, PictureSettings(every=every), ToldClock())
 
 
 def test_every_so_many_fruit_and_the_flagged_ones_are_kept_and_each_shows_its_own_cup_half_way_through_the_view(
@@ -139,13 +159,42 @@ def test_a_disk_that_hangs_holds_nobody_up(kept: Kept) -> None:
     assert book.health().trouble == ""
 
 
+def test_a_disk_that_takes_some_is_in_trouble_until_it_has_taken_all_for_a_while(kept: Kept) -> None:
+    clock = SimpleNamespace(now=lambda: HostNs(1))
+    book = PictureBook(PLACE, CAMERA, kept, PictureSettings(every=1), clock)
+    kept.fails = OSError(28, "No space left on device")
+    run(book, 1)
+    until(lambda: book.health().dropped == LANES)
+    kept.fails, clock.now = None, lambda: HostNs(4 * NS_PER_S)
+    run(book, 2)
+    until(lambda: book.health().kept == 2 * LANES)
+    assert book.health().trouble
+    clock.now = lambda: HostNs(7 * NS_PER_S)
+    kept.pixels.clear()
+    run(book, 2)
+    book.close()
+    assert not book.health().trouble
+
+
 def test_a_disk_that_takes_none_is_told_until_it_takes_one(kept: Kept) -> None:
     book = a_book(kept, every=1)
     kept.fails = OSError(28, "No space left on device")
     run(book, 10)
     book.close()
     assert (book.health().kept, book.health().dropped) == (0, 10 * LANES)
-    assert book.health().trouble == "No space left on device"
+    assert book.health().trouble == "pictures are not kept: No space left on device"
+
+
+def test_whatever_goes_wrong_with_one_picture_the_next_is_kept(kept: Kept) -> None:
+    book = a_book(kept, every=1)
+    kept.fails = MemoryError()
+    run(book, 10)
+    until(lambda: book.health().dropped == 10 * LANES)
+    assert "MemoryError" in book.health().trouble
+    kept.fails = None
+    run(book, 30)
+    book.close()
+    assert book.health().kept == 30 * LANES and not book.health().trouble
 
 
 def test_none_are_cut_out_where_none_are_wanted(kept: Kept) -> None:
