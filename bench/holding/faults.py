@@ -22,7 +22,7 @@ from grader.app.orders import give_order
 from grader.domain.orders import Refused, Reset, Show, Shown
 from grader.domain.snapshot import Snapshot, State
 from grader.errors import DeviceError
-from hardware.sim.faults import FaultKind
+from hardware.sim.faults import DRAWN
 
 LOOK_S = 0.5
 SETTLED_SHARE = 0.2
@@ -163,7 +163,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path, help="a folder to keep what came of it")
     given = asked.parse_args()
     print(f"{given.minutes:g} minutes, {given.lanes} lanes x {given.cups_per_second:g}/s, seed {given.seed}:")
-    print(f"one of {len(FaultKind)} kinds of faults every 20 s", flush=True)
+    print(f"one of {len(DRAWN)} kinds of faults every 20 s", flush=True)
     found = measure(given.minutes, given.seed, given.lanes, given.cups_per_second, out=given.out)
     for name, value in found.items():
         print(f"{name:24} {value:12.6g}", flush=True)

@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     BELT_JOGS = "belt_jogs"  # it creeps, by a person's hand
     EMERGENCY_STOP = "emergency_stop"
     OUTLET_FULL = "outlet_full"  # outlet
+    FEED_STOPS = "feed_stops"  # no fruit come: a gap, which is no fault, but lots begin at one
     # The encoder
     ENCODER_SILENT = "encoder_silent"  # the belt moves and is not counted
     ENCODER_JUMPS = "encoder_jumps"  # pulses, once; below 0 it runs back
@@ -50,6 +51,10 @@ class FaultKind(StrEnum):
     BOARD_LIES = "board_lies"  # pulses: its word of where the belt is, is off by so many
     SERIAL_NOISE = "serial_noise"  # share of bytes damaged, both ways
     PORT_PULLED = "port_pulled"  # the pseudo-terminal is closed; it comes back under another name
+
+
+DRAWN = tuple(kind for kind in FaultKind if kind is not FaultKind.FEED_STOPS)
+"""Kinds that come at random: what goes wrong."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,9 +86,9 @@ def random_faults(every_s: float, seed: int, *, lanes: int, outlets: int) -> Ite
     rng = keyed(seed, "faults")
     turn = 0
     while True:
-        for number in rng.permutation(len(FaultKind)):
+        for number in rng.permutation(len(DRAWN)):
             turn += 1
-            yield _drawn(rng, list(FaultKind)[number], turn * every_s, lanes=lanes, outlets=outlets)
+            yield _drawn(rng, DRAWN[number], turn * every_s, lanes=lanes, outlets=outlets)
 
 
 def _drawn(rng: np.random.Generator, kind: FaultKind, at_s: float, *, lanes: int, outlets: int) -> Fault:

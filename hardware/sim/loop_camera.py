@@ -14,6 +14,7 @@ from grader.domain.frames import Scan, Weighing
 from grader.domain.installation import CameraPlace, Line
 from grader.units import HostNs, Pulse
 from hardware.shared_frames import FrameSender
+from hardware.sim.feed import Feed
 
 CUT_AT = 0.4
 """Share of a picture that is whole when it is cut short."""
@@ -58,14 +59,16 @@ class LoopCamera:
     repeated, swapped, cut: how many of the next pictures that befalls. light: share of it that is there.
     """
 
-    def __init__(self, line: PreparedLine, belt: Line, place: CameraPlace, now: Callable[[], HostNs]) -> None:
-        self._line, self._belt, self._place, self._now = line, belt, place, now
+    def __init__(
+        self, line: PreparedLine, belt: Line, place: CameraPlace, feed: Feed, now: Callable[[], HostNs]
+    ) -> None:
+        self._line, self._belt, self._place, self._feed, self._now = line, belt, place, feed, now
         self.sender: FrameSender | None = None
         self.frames = self._dropped_before = 0
         self.silent = False
         self.lost = self.repeated = self.swapped = self.cut = 0
         self.light = 1.0
-        self._held: tuple[int, Pulse, int | None] | None = None  # the first of two that are swapped
+        self._held: tuple[int, Pulse] | None = None  # the first of two that are swapped
 
     @property
     def dropped(self) -> int:
@@ -79,7 +82,7 @@ class LoopCamera:
             self.sender.close()
             self.sender = None
 
-    def expose(self, number: int, belt: Pulse, last_cup: int | None) -> None:
+    def expose(self, number: int, belt: Pulse) -> None:
         """Exposure `number` of the board's count, the belt being truly there."""
         self.frames += 1
         if self.lost:
@@ -87,22 +90,22 @@ class LoopCamera:
             return
         if self.swapped and self._held is None:
             self.swapped -= 1
-            self._held = (number, belt, last_cup)
+            self._held = (number, belt)
             return
-        self._deliver(number, belt, last_cup)
+        self._deliver(number, belt)
         if self._held is not None:
             held, self._held = self._held, None
             self._deliver(*held)
         if self.repeated:
             self.repeated -= 1
-            self._deliver(number, belt, last_cup)
+            self._deliver(number, belt)
 
-    def _deliver(self, number: int, belt: Pulse, last_cup: int | None) -> None:
+    def _deliver(self, number: int, belt: Pulse) -> None:
         if self.sender is None or self.silent:
             return
 
         def fill(picture: NDArray[np.uint8]) -> None:
-            self._draw(picture, belt, last_cup)
+            self._draw(picture, belt)
             if self.light < 1.0:
                 cv2.convertScaleAbs(picture, picture, alpha=self.light)
             if self.cut:
@@ -111,28 +114,36 @@ class LoopCamera:
         self.sender.offer(number, fill, self._now)
         self.cut = max(0, self.cut - 1)
 
-    def _draw(self, picture: NDArray[np.uint8], belt: Pulse, last_cup: int | None) -> None:
+    def _draw(self, picture: NDArray[np.uint8], belt: Pulse) -> None:
         exposure = round(belt / self._place.pulses_per_frame)
         at = Pulse(exposure * self._place.pulses_per_frame)
         # An encoder that has slipped fires between the places that pictures are prepared for.
         aside_px = round((belt - at) * self._belt.mm_per_pulse / self._place.mm_per_px)
         if not aside_px:
-            self._draw_at(picture, exposure, at, last_cup)
+            self._draw_at(picture, exposure, at)
             return
         prepared = np.empty_like(picture)
-        self._draw_at(prepared, exposure, at, last_cup)
+        self._draw_at(prepared, exposure, at)
         columns = np.arange(picture.shape[1]) - aside_px
         prepared.take(columns, axis=1, out=picture, mode="clip")
 
-    def _draw_at(self, picture: NDArray[np.uint8], exposure: int, at: Pulse, last_cup: int | None) -> None:
+    def _draw_at(self, picture: NDArray[np.uint8], exposure: int, at: Pulse) -> None:
         full = self._line.loop[exposure % len(self._line.loop)]
         empty = self._line.empty[exposure % len(self._line.empty)]
-        # Cups move to larger x: what was fed last is furthest left.
-        begins = 0 if last_cup is None else self._edge_px(last_cup + 1, at)
-        ends = self._edge_px(self._belt.first_cup, at)
-        picture[:, :begins] = empty[:, :begins]
-        picture[:, begins:ends] = full[:, begins:ends]
-        picture[:, ends:] = empty[:, ends:]
+        done = picture.shape[1]
+        # Cups move to larger x: what was fed first is furthest right.
+        for begin, end in self._feed.stretches(*self._cups_near(at)):
+            left, right = self._edge_px(end, at), self._edge_px(begin, at)
+            picture[:, right:done] = empty[:, right:done]
+            picture[:, left:right] = full[:, left:right]
+            done = left
+        picture[:, :done] = empty[:, :done]
+
+    def _cups_near(self, pulse: Pulse) -> tuple[int, int]:
+        """The first cup that may be in the picture, and the first that is not yet."""
+        belt, place = self._belt, self._place
+        across = (place.width_px - place.cup_zero_px[0]) * place.mm_per_px / belt.mm_per_pulse
+        return int((pulse - across) // belt.pulses_per_cup), int(pulse // belt.pulses_per_cup) + 2
 
     def _edge_px(self, cup: int, pulse: Pulse) -> int:
         """The column midway between a cup and the one fed before it."""

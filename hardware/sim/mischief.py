@@ -11,6 +11,7 @@ from grader.units import NS_PER_S, HostNs
 from hardware.sim.board import SimulatedBoard
 from hardware.sim.drive import BRAKE_S, JOG_SHARE, Drive
 from hardware.sim.faults import Fault, FaultKind, Scenario, random_faults
+from hardware.sim.feed import Feed
 from hardware.sim.loop_camera import LoopCamera
 from hardware.sim.pty_port import PtyPort
 from hardware.sim.sensor_box import SensorBox
@@ -18,13 +19,16 @@ from hardware.sim.sensor_box import SensorBox
 
 @dataclass
 class Parts:
-    """What can break. blocked: devices that nobody can open at present. encoder_silent: the belt is not counted."""
+    """What can break. next_cup: the first that nobody has seen anything of. blocked: devices that nobody can open at
+    present. encoder_silent: the belt is not counted."""
 
     drive: Drive
     camera: LoopCamera
     sensors: SensorBox
     board: SimulatedBoard
     port: PtyPort
+    feed: Feed
+    next_cup: Callable[[HostNs], int]
     lanes: int
     blocked: set[str]
     encoder_silent: bool = False
@@ -99,6 +103,8 @@ class Mischief:
                 return lambda: self._emergency(True, now), lambda: self._emergency(False, now)
             case FaultKind.OUTLET_FULL:
                 return lambda: self._full(fault.outlet, True), lambda: self._full(fault.outlet, False)
+            case FaultKind.FEED_STOPS:
+                return lambda: parts.feed.stop(parts.next_cup(now)), lambda: parts.feed.go_on(parts.next_cup(now))
             case FaultKind.ENCODER_SILENT:
                 return (
                     lambda: setattr(parts, "encoder_silent", True),

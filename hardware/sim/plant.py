@@ -36,6 +36,7 @@ from hardware.sim.board import SimulatedBoard
 from hardware.sim.deafness import leave_resource_tracker
 from hardware.sim.drive import Drive
 from hardware.sim.faults import Scenario
+from hardware.sim.feed import Feed
 from hardware.sim.loop_camera import LoopCamera, PreparedLine
 from hardware.sim.mischief import Mischief, Parts
 from hardware.sim.pty_port import PtyPort
@@ -177,8 +178,9 @@ class Plant:
         self._line, self._place = installation.line, next(iter(installation.cameras.values()))
         self._drive = Drive(settings.cups_per_second * self._line.pulses_per_cup)
         self._board = SimulatedBoard(boot_id=secrets.randbits(30) + 1)  # no other line's board is taken for it
-        self._camera = LoopCamera(line, self._line, self._place, clock.now)
-        self._sensors = SensorBox(line.source, installation)
+        self._feed = Feed(self._line.first_cup)
+        self._camera = LoopCamera(line, self._line, self._place, self._feed, clock.now)
+        self._sensors = SensorBox(line.source, installation, self._feed)
         self._port = PtyPort(folder / talk.PORT, seed=settings.scenario.seed)
         self._parts = Parts(
             drive=self._drive,
@@ -186,6 +188,8 @@ class Plant:
             sensors=self._sensors,
             board=self._board,
             port=self._port,
+            feed=self._feed,
+            next_cup=self._next_cup,
             lanes=self._line.lanes,
             blocked=set(),
         )
@@ -196,7 +200,6 @@ class Plant:
         self._log.add([Began(wall_s=clock.wall_s())])
         self._started = clock.now()
         self._belt = Pulse(0)  # up to here everything has been done
-        self._last_cup: int | None = None
         self._by_outlet: Counter[int] = Counter()
         self._struck = 0
         self._is_over = self._reported = False
@@ -253,17 +256,18 @@ class Plant:
             match order:
                 case talk.StartBelt() if self._drive.started is None and not self._is_over:
                     self._drive.run(now)
-                case talk.StopFeeding() if self._last_cup is None:
-                    self._last_cup = self._last_fed(now)
+                case talk.StopFeeding() if not self._feed.is_over:
+                    self._feed.end(self._next_cup(now))
                 case talk.Stop():
                     return False
         return True
 
-    def _last_fed(self, now: HostNs) -> int:
+    def _next_cup(self, now: HostNs) -> int:
+        """The first that nobody has seen anything of."""
         if self._drive.started is None:
-            return self._line.first_cup - 1  # it never ran: nothing was fed
+            return self._line.first_cup
         # The cup that comes next may be half in the picture already.
-        return self._drive.pulse(now) // self._line.pulses_per_cup + 1
+        return self._drive.pulse(now) // self._line.pulses_per_cup + 2
 
     def _turn(self) -> None:
         now = self._clock.now()
@@ -282,12 +286,13 @@ class Plant:
             said += self._board.advance(self._belt, tick)
         self._port.write(said)
         for trigger in self._board.fired_triggers():
-            self._camera.expose(trigger.number, trigger.pulse, self._last_cup)
+            self._camera.expose(trigger.number, trigger.pulse)
         if self._belt > first:
-            self._sensors.read(first, self._belt, self._board, self._last_cup, now)
+            self._sensors.read(first, self._belt, self._board, now)
             self._judge()
-        if self._last_cup is not None and self._referee.settled_cup > self._last_cup:
-            self._end(now, self._last_cup)
+        end_cup = self._feed.end_cup
+        if self._feed.is_over and end_cup is not None and self._referee.settled_cup >= end_cup:
+            self._end(now, end_cup - 1)
 
     def _pass_index_marks(self, first: Pulse) -> None:
         if self._line.cups_per_chain is None:
@@ -339,7 +344,7 @@ class Plant:
         select.select([*port, *said], waits, [], sleep_s)
 
     def _is_fruit(self, lane: int, cup: int) -> bool:
-        return (self._last_cup is None or cup <= self._last_cup) and bool(self._source.occupied(lane, cup))
+        return self._feed.holds(cup) and bool(self._source.occupied(lane, cup))
 
 
 def _go_alone(folder: Path) -> None:

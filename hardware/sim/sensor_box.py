@@ -12,20 +12,21 @@ from grader.units import HostNs, Pulse
 from hardware.message_link import MessageLink
 from hardware.sensor_link import SensorSender
 from hardware.sim.board import SimulatedBoard
+from hardware.sim.feed import Feed
 from hardware.sim.loop_camera import LineSource
 
 SATURATED_COUNTS = 65535.0
 
 
 class SensorBox:
-    """Tells the station of every cup between the first and the last that were fed.
+    """Tells the station of every cup that was fed.
 
     silent_lanes: whose scale says nothing. stuck_lanes: lane to what its scale says of every cup, None until it has
     said it once. spectrum: "good", "dark", "saturated" or "silent".
     """
 
-    def __init__(self, source: LineSource, installation: Installation) -> None:
-        self._source, self._installation = source, installation
+    def __init__(self, source: LineSource, installation: Installation, feed: Feed) -> None:
+        self._source, self._installation, self._feed = source, installation, feed
         self._link: MessageLink | None = None
         self._sender: SensorSender | None = None
         self.dropped = 0
@@ -46,7 +47,7 @@ class SensorBox:
             self._link.close()
             self._link = self._sender = None
 
-    def read(self, first: Pulse, last: Pulse, board: SimulatedBoard, last_cup: int | None, now: HostNs) -> None:
+    def read(self, first: Pulse, last: Pulse, board: SimulatedBoard, now: HostNs) -> None:
         """Everything that passed a sensor while the belt went from first to last. Sensors latch the board's count."""
         readings: list[Weighing | Scan] = [
             *self._source.weighings_between(first, last),
@@ -54,7 +55,7 @@ class SensorBox:
         ]
         for reading in readings:
             said = self._said(reading)
-            if said is not None and self._is_fed(reading, last_cup):
+            if said is not None and self._is_fed(reading):
                 self._send(replace(said, pulse=Pulse(board.count_at(reading.pulse))), now)
         if self._sender is not None:
             self._sender.flush()
@@ -81,12 +82,11 @@ class SensorBox:
         if self._sender is not None and not self._sender.send(replace(reading, t_ns=now)):
             self.dropped += 1
 
-    def _is_fed(self, reading: Weighing | Scan, last_cup: int | None) -> bool:
+    def _is_fed(self, reading: Weighing | Scan) -> bool:
         installation = self._installation
         if isinstance(reading, Weighing):
             position_mm = installation.scale.position_mm if installation.scale else 0.0
         else:
             position_mm = installation.spectrometers[reading.spectrometer].position_mm
         line = installation.line
-        cup = (reading.pulse - position_mm / line.mm_per_pulse) / line.pulses_per_cup
-        return line.first_cup - 0.5 <= cup and (last_cup is None or cup < last_cup + 0.5)
+        return self._feed.holds((reading.pulse - position_mm / line.mm_per_pulse) / line.pulses_per_cup)

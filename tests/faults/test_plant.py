@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from rig import PULSES_PER_S, Floor, StationProcess, flagged, until
+from collections.abc import Callable
+
+from rig import LANES, PULSES_PER_CUP, PULSES_PER_S, Floor, StationProcess, flagged, until
 
 from grader.domain.decisions import Result
 from grader.domain.events import EventKind
 from grader.domain.flags import Flag
-from grader.domain.orders import Done, Refused
+from grader.domain.orders import Done, OpenLot, Refused
 from grader.domain.snapshot import FindingKind, State
 from hardware.sim.faults import FaultKind
 from hardware.sim.referee_log import Opening
 
+GAP_CUPS = 20
+"""So many empty cups in a row are a gap."""
 AT_ONCE_S = 0.02
 """The line looks at what happened every 5 ms, and on a busy machine a little later."""
 
@@ -88,3 +92,24 @@ def test_what_a_full_outlet_cannot_take_goes_to_the_other_outlet_of_its_product_
     void = [each for each in floor.outcomes(known) if each.outlet == 1 and each.result is Result.VOID]
     assert {each.reason.split(" at ")[0] for each in void} == {"outlet full"}
     assert floor.openings_between(full.pulse, full.pulse + 2 * PULSES_PER_S, outlet=1) == []
+
+
+def test_a_lot_that_waits_begins_behind_the_gap_in_every_lane_and_both_growers_fruit_are_on_the_belt(
+    own_floor: Floor, station_on: Callable[..., StationProcess]
+) -> None:
+    station = station_on(own_floor, "--lot", "17", "--grower", "Li")
+    station.until_sorting()
+    assert station.give(OpenLot(name="18", grower="Wang")) == Done()
+    station.until_found(FindingKind.LOT_WAITS)
+    gap = own_floor.happens(FaultKind.FEED_STOPS, for_s=3.0)
+    until(lambda: {lot.name for lot in station.shown().lots} == {"17", "18"}, "both are on the belt")
+    until(lambda: {record.lane for record in own_floor.fruit() if record.lot == "18"} == set(range(LANES)), "the next")
+    station.until_not_found(FindingKind.LOT_WAITS)
+    until(lambda: {lot.name for lot in station.shown().lots} == {"18"}, "the first has left the belt")
+    for lane in range(LANES):
+        lots = {lot: [r.cup for r in own_floor.fruit() if (r.lane, r.lot) == (lane, lot)] for lot in ("17", "18")}
+        assert min(lots["18"]) - max(lots["17"]) > GAP_CUPS
+        assert max(lots["17"]) <= gap.pulse // PULSES_PER_CUP + 2
+    verdict = own_floor.verdict()
+    assert (verdict.landed, verdict.misses, verdict.unasked) == (verdict.as_decided, [], 0)
+    assert {record.lot for record in own_floor.fruit()} == {"17", "18"}
