@@ -34,6 +34,7 @@ from grader.app.simulated_line import (
 )
 from grader.app.systemd import ALIVE, READY, STOPPING, ServiceManager
 from grader.clock import SystemClock
+from grader.config.sheets import load_sheet
 from grader.domain.installation import Installation
 from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
 from grader.domain.snapshot import FaultKind, Snapshot, State
@@ -53,7 +54,7 @@ from grader.tracking.scale import ScaleMemory
 from grader.units import Pulse, pulses_from_mm
 from hardware.chain_phase import ChainPhase
 from hardware.gate_board import GateBoardSettings, SerialGateBoard, board_configuration
-from hardware.sim.live import LiveLine
+from hardware.sim.live import LiveLine, is_running
 from hardware.triggered_camera import TriggeredCamera
 
 PICTURE_WAIT_MS = 200.0
@@ -176,7 +177,11 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         service = station_settings.service
         log = StationLog(asked.out / LOG, most_bytes=service.log_bytes, most_files=service.log_files)
         closing.enter_context(log)
+        # What can be known to be wrong is said before the line's pictures are prepared, which takes a while.
         _require_cores(service.cores, asked.station)
+        load_sheet(asked.sheet or station_settings.sheet)
+        if not is_running(asked.out):
+            require_same_belt(path, before, station_settings.installation)
         line = closing.enter_context(line_of(asked, station_settings))
         _use_cores(service.cores)  # the line's process is there, and keeps all
         installation = line.wait_ready(READY_S, progress).installation

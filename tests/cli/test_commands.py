@@ -469,18 +469,15 @@ def test_ctrl_c_while_the_commands_are_loaded_says_so_in_a_word(tmp_path: Path) 
 # The line itself
 
 
-def test_a_headless_run_sorts_every_fruit_where_it_was_sent(tmp_path: Path) -> None:
-    said = grader("run", "--headless", "--minutes", 0.05, "--lanes", 1, "--seed", 3, "--out", tmp_path, "--lang", "zh")
+def test_a_headless_run_sorts_every_fruit_where_it_was_sent_and_says_what_it_does_not_use(tmp_path: Path) -> None:
+    station, out = tmp_path / "station.toml", tmp_path / "out"
+    station.write_text("[line]\nlanes = 1\nfirst_cup = 100\n")
+    said = grader(
+        *("run", "--headless", "--minutes", 0.05, "--station", station, "--seed", 3, "--out", out, "--lang", "zh")
+    )
     assert said.status == 0, said
     assert "批次 lot-1" in said.out
-    _assert_books_agree(tmp_path)
-
-
-def test_a_run_says_what_it_does_not_use_of_its_station_file(tmp_path: Path) -> None:
-    station = tmp_path / "station.toml"
-    station.write_text("[line]\nlanes = 1\nfirst_cup = 100\n")
-    said = grader("run", "--headless", "--minutes", 0.05, "--station", station, "--out", tmp_path / "out")
-    assert said.status == 0, said
+    _assert_books_agree(out)
     assert f"! {station}:3: warning: " in said.err and "does not use line.first_cup" in said.err, said
 
 
