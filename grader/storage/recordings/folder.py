@@ -6,6 +6,7 @@ import csv
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import compress, count
 from operator import not_
 from pathlib import Path, PurePosixPath
@@ -46,6 +47,7 @@ class FolderRecording(StoredRecording):
                 table.spare_cut_row(findings)
         super().__init__(path, manifest, tables, findings)
         self._root = os.path.realpath(path)
+        self._real_folder = lru_cache(os.path.realpath)
         inside = [self._is_inside(row) for row in self.frame_rows]
         for row in compress(self.frame_rows, map(not_, inside)):
             findings.error(
@@ -97,7 +99,11 @@ class FolderRecording(StoredRecording):
             return False
         bands = (MAIN, *extra_bands(self.installation.cameras[row.camera].bands))
         files = [self.path / band_file(row.file, band) for band in bands]
-        return all(os.path.commonpath([self._root, os.path.realpath(file)]) == self._root for file in files)
+        return all(os.path.commonpath([self._root, self._real(file)]) == self._root for file in files)
+
+    def _real(self, file: Path) -> str:
+        """Links followed: those of the folder once, for thousands of pictures lie in it."""
+        return os.path.realpath(file) if file.is_symlink() else f"{self._real_folder(file.parent)}{os.sep}{file.name}"
 
 
 class FolderSink(Sink):
