@@ -103,7 +103,9 @@ class FolderRecording(StoredRecording):
 
     def _real(self, file: Path) -> str:
         """Links followed: those of the folder once, for thousands of pictures lie in it."""
-        return os.path.realpath(file) if file.is_symlink() else f"{self._real_folder(file.parent)}{os.sep}{file.name}"
+        if os.path.islink(file):  # noqa: PTH114  the other one raises for a name that is too long
+            return os.path.realpath(file)
+        return f"{self._real_folder(file.parent)}{os.sep}{file.name}"
 
 
 class FolderSink(Sink):
