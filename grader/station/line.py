@@ -188,8 +188,8 @@ def step(
         unwatched(state.lots, track)
     join(track, readings)
     result.extend(_judged(settings, state, _closed(settings, track), conditions))
-    looked = frame is not None and place is not None and place.believed
-    if frame is not None and place is not None and looked:
+    looked = False
+    if frame is not None and place is not None and place.believed:
         looked = _see(settings, state, frame, place, first=first)
     result.events.extend(track.events)
     track.events.clear()
