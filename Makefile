@@ -33,7 +33,7 @@ run: $(VENV)/.ready $(SUGAR)
 setup: $(VENV)/.ready-dev $(SUGAR)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 check: setup
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What all tests share: the real measurements, and that nothing outlives a test."""
+"""What all tests share: the real measurements, that nothing outlives a test, and what may run beside what."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # As the program itself does: a matrix library's threads would take signals that are meant for the main one.
 for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -22,6 +24,9 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+REAL_TIME = ("tests/app/test_service", "tests/cli/", "tests/contract/", "tests/faults/", "tests/hardware/test_")
+"""Here a line runs by the clock, or a device answers by it."""
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +57,15 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, though the real data are there: {report.longrepr}"
     return report
+
+
+class OneLineAtATime(LoadScopeScheduling):
+    """With several workers, a file's tests keep together, and two lines never run side by side."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "by the clock" if file.startswith(REAL_TIME) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneLineAtATime:
+    return OneLineAtATime(config, log)
