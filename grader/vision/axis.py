@@ -109,6 +109,13 @@ def lies(
     return Lie(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
+def lies_turning(
+    widths_mm: Values, towards: Values, turned_rad: Values, trust: Values, settings: LieSettings = LieSettings()
+) -> tuple[Values, Values, Values]:
+    """axis, towards and trust, as of `Lie`, of n fruit whose turn in each view, (n, v) with its sense, is known."""
+    return _lying(_shares(widths_mm, trust), towards, turned_rad, trust, settings)
+
+
 def _lies(
     widths_mm: Values,
     towards: Values,
@@ -117,22 +124,32 @@ def _lies(
     nominal: Values,
     settings: LieSettings,
 ) -> Lie:
-    n, v, k = widths_mm.shape
-    seen = trust > 0
-    known = np.where(seen[:, :, None], widths_mm, np.nan).reshape(n, -1)
-    usual = np.where(seen.any(axis=1), quantile(known, _LOW), 1.0)
-    share = np.where(seen[:, :, None], widths_mm / usual[:, None, None] - 1.0, 0.0)
-    pulse = _from_middle(pulses, seen)
+    share, pulse = _shares(widths_mm, trust), from_middle(pulses, trust > 0)
     rate, doubt = _turn_rates(share, towards, pulse, trust, nominal, settings)
-    turned = _turned(towards, rate[:, None] * pulse)
+    axis, turned, believed = _lying(share, towards, rate[:, None] * pulse, trust, settings)
+    return Lie(axis, turned, believed, np.abs(rate), doubt)
+
+
+def _shares(widths_mm: Values, trust: Values) -> Values:
+    """Widths as shares of each fruit's usual one, less 1; 0 where there is no view."""
+    seen = trust > 0
+    known = np.where(seen[:, :, None], widths_mm, np.nan).reshape(len(widths_mm), -1)
+    usual = np.where(seen.any(axis=1), quantile(known, _LOW), 1.0)
+    return np.where(seen[:, :, None], widths_mm / usual[:, None, None] - 1.0, 0.0)
+
+
+def _lying(
+    share: Values, towards: Values, turned_rad: Values, trust: Values, settings: LieSettings
+) -> tuple[Values, Values, Values]:
+    n, v, k = share.shape
+    turned = _turned(towards, turned_rad)
     made = map_columns(turned.reshape(n, v * k, 3), _MAP_DEGREE)
     each = np.repeat(trust, k, axis=1)
     coefficients, residual = robust_fit(made, share.reshape(n, -1), each, calm(_MAP_DEGREE), _MAP_SCALES)
-    axis = _most_alike_axis(coefficients, settings)
-    return Lie(axis, turned, (each * belief(residual, 1.0)).reshape(n, v, k), np.abs(rate), doubt)
+    return _most_alike_axis(coefficients, settings), turned, (each * belief(residual, 1.0)).reshape(n, v, k)
 
 
-def _from_middle(pulses: NDArray[np.int64], seen: NDArray[np.bool_]) -> Values:
+def from_middle(pulses: NDArray[np.int64], seen: NDArray[np.bool_]) -> Values:
     """Pulses from the middle of each fruit's views; 0 where there is no view."""
     first = np.where(seen, pulses, np.iinfo(np.int64).max).min(axis=1)
     last = np.where(seen, pulses, np.iinfo(np.int64).min).max(axis=1)

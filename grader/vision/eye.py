@@ -112,7 +112,7 @@ class Eye:
 
     def faces(self, outlines: Outlines) -> NDArray[np.uint8]:
         """Blue, green, red on the grid of every fruit's face, a row per fruit."""
-        return self._faces.sample(self._small, outlines)
+        return self._faces.sample(self._small, outlines.centre, outlines.radius)
 
     def skin(self, faces: NDArray[np.uint8], lane: NDArray[np.int16]) -> dict[str, NDArray[np.float32]]:
         """The colour columns of `ViewFeatures` for faces in these lanes."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.vision.outline import Outlines
+from grader.vision.geometry import Floats
 from grader.vision.rays import N_RAYS
 
 N_ROWS = 24
@@ -71,17 +71,18 @@ class FaceSampler:
         self._radius = np.empty(shape, np.float32)
         self._colours = np.empty((*shape, 3), np.uint8)
 
-    def sample(self, picture: NDArray[np.uint8], outlines: Outlines) -> NDArray[np.uint8]:
+    def sample(self, picture: NDArray[np.uint8], centre: Floats, radius_px: Floats) -> NDArray[np.uint8]:
         """(m, N_ROWS * N_COLUMNS, 3) uint8, a row per fruit; a view valid until the next call.
 
-        The grid is laid into the outline along its rays: where a body is no sphere, its grid bulges with it.
+        centre: (2, m), radius_px: (m, N_RAYS), as of `Outlines`. The grid is laid into the outline along its rays:
+        where a body is no sphere, its grid bulges with it.
         """
-        m = len(outlines.row)
+        m = len(radius_px)
         x, y, radius, colours = self._x[:m], self._y[:m], self._radius[:m], self._colours[:m]
-        np.take(outlines.radius, _RAY, axis=1, out=radius, mode="clip")
+        np.take(radius_px, _RAY, axis=1, out=radius, mode="clip")
         np.multiply(radius, _UNIT_X, out=x)
         np.multiply(radius, _UNIT_Y, out=y)
-        x += outlines.centre[0][:, None]
-        y += outlines.centre[1][:, None]
+        x += centre[0][:, None]
+        y += centre[1][:, None]
         cv2.remap(picture, x, y, cv2.INTER_NEAREST, dst=colours, borderMode=cv2.BORDER_REPLICATE)
         return colours

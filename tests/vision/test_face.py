@@ -17,19 +17,13 @@ from grader.vision.face import (
     FaceSampler,
     skin_weights,
 )
-from grader.vision.outline import Outlines
 from grader.vision.rays import N_RAYS, RAY_ANGLES
 
 
-def outlines(centres: list[tuple[float, float]], radius: np.ndarray) -> Outlines:
-    m = len(centres)
-    return Outlines(
-        row=np.arange(m),
-        centre=np.array(centres, np.float32).T.copy(),
-        radius=np.broadcast_to(radius, (m, N_RAYS)).astype(np.float32).copy(),
-        touching=np.zeros(m, bool),
-        cut_row=np.empty(0, np.int64),
-    )
+def outlines(centres: list[tuple[float, float]], radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (2, m) and radii (m, N_RAYS), as `FaceSampler.sample` takes them."""
+    spread = np.broadcast_to(radius, (len(centres), N_RAYS)).astype(np.float32).copy()
+    return np.array(centres, np.float32).T.copy(), spread
 
 
 def picture_of_places(shape: tuple[int, int] = (200, 240)) -> np.ndarray:
@@ -89,7 +83,7 @@ def test_a_coloured_end_has_its_share_of_the_skin_from_wherever_a_turning_ball_i
 
 def test_grid_on_a_ball_lies_where_latitude_and_longitude_say() -> None:
     radius, centre = 50.0, (120.0, 100.0)
-    (face,) = FaceSampler(2).sample(picture_of_places(), outlines([centre], np.full(N_RAYS, radius))).astype(float)
+    (face,) = FaceSampler(2).sample(picture_of_places(), *outlines([centre], np.full(N_RAYS, radius))).astype(float)
     sine = ((np.arange(N_ROWS) + 0.5) / N_ROWS * 2 - 1) * np.sin(np.radians(SEEN_DEG))
     x = centre[0] + radius * np.sqrt(1 - sine[:, None] ** 2) * np.sin(np.radians(LONGITUDE_DEG.astype(float)))
     y = centre[1] + radius * sine[:, None]
@@ -100,7 +94,7 @@ def test_grid_on_a_ball_lies_where_latitude_and_longitude_say() -> None:
 def test_grid_stays_inside_a_long_outline_and_reaches_as_far_along_it() -> None:
     # An ellipse: half axes of 30 along x and 60 along y.
     radius = 1 / np.hypot(np.cos(RAY_ANGLES) / 30, np.sin(RAY_ANGLES) / 60)
-    (face,) = FaceSampler(1).sample(picture_of_places(), outlines([(100.0, 100.0)], radius)).astype(float)
+    (face,) = FaceSampler(1).sample(picture_of_places(), *outlines([(100.0, 100.0)], radius)).astype(float)
     x, y = face[:, 0] - 100, face[:, 1] - 100
     assert np.hypot(x / 30, y / 60)[SEEN.ravel()].max() < 1.0
     assert np.abs(y).max() == pytest.approx(60 * np.sin(np.radians(SEEN_DEG)), abs=4)
@@ -110,13 +104,13 @@ def test_grid_stays_inside_a_long_outline_and_reaches_as_far_along_it() -> None:
 def test_each_fruit_has_its_own_row() -> None:
     sampler, picture = FaceSampler(3), picture_of_places()
     centres = [(60.0, 60.0), (180.0, 60.0), (60.0, 140.0)]
-    together = sampler.sample(picture, outlines(centres, np.full(N_RAYS, 40.0))).copy()
+    together = sampler.sample(picture, *outlines(centres, np.full(N_RAYS, 40.0))).copy()
     for number, centre in enumerate(centres):
-        (alone,) = sampler.sample(picture, outlines([centre], np.full(N_RAYS, 40.0)))
+        (alone,) = sampler.sample(picture, *outlines([centre], np.full(N_RAYS, 40.0)))
         assert (together[number] == alone).all()
 
 
 def test_grid_beyond_the_pictures_edge_repeats_its_border() -> None:
     picture = cv2.GaussianBlur(picture_of_places(), (3, 3), 0)
-    face = FaceSampler(1).sample(picture, outlines([(2.0, 100.0)], np.full(N_RAYS, 40.0)))
+    face = FaceSampler(1).sample(picture, *outlines([(2.0, 100.0)], np.full(N_RAYS, 40.0)))
     assert face[..., 0].min() == picture[..., 0].min()

@@ -1,0 +1,63 @@
+"""What a skin map says of its fruit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.colour import ColourCalibration
+from grader.vision.colour import cielab, hue_deg
+from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Values, cell_areas
+from grader.vision.skin_map.mapper import SkinMap
+
+_LEAST_SEEN = 0.25
+"""A row of which less was seen says nothing about itself: it is taken to be like the nearest one that does."""
+
+_LEAST_WEIGHT = 0.02
+"""What was seen less of a cell is no colour."""
+
+
+class SkinMeasures(NamedTuple):
+    """blush_fraction: of the whole skin, 0..1. ground_hue_deg: circular mean CIELAB hue of the ground colour, NaN where
+    there is next to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn from
+    frame to frame, without its sense."""
+
+    blush_fraction: float
+    ground_hue_deg: float
+    skin_seen: float
+    turn_deg: float
+
+
+def measured(skin_map: SkinMap, colours: ColourCalibration, hollow_deg: float, pulses_per_frame: int) -> SkinMeasures:
+    """hollow_deg: stem cavity and calyx basin reach so far from the stem-calyx axis; 0 for fruit without."""
+    area = cell_areas(skin_map.body)
+    area = np.where(np.abs(DIRECTIONS @ skin_map.body.axis) < np.cos(np.radians(hollow_deg)), area, 0.0)
+    seen, whole = skin_map.skin.seen, float(area.sum())
+    lab = cielab(skin_map.skin.light[..., ::-1] @ np.array(colours.to_srgb).T)
+    hue = hue_deg(lab[..., 1], lab[..., 2])
+    has_hue = np.hypot(lab[..., 1], lab[..., 2]) >= colours.least_chroma
+    blush = has_hue & (hue >= colours.blush_from_deg) & (hue <= colours.blush_to_deg)
+    ground = has_hue & (hue > colours.blush_to_deg) & (hue <= colours.ground_to_deg)
+    around = np.exp(1j * np.radians(hue))
+    of_ground = float((area * seen * ground).sum())
+    return SkinMeasures(
+        blush_fraction=_share(area, blush, (skin_map.skin.weight > _LEAST_WEIGHT) & (blush | ground)),
+        ground_hue_deg=float(np.degrees(np.angle((around * area * seen * ground).sum())))
+        if of_ground > 0.02 * whole
+        else float("nan"),
+        skin_seen=float((area * seen).sum() / whole),
+        turn_deg=float(np.degrees(abs(skin_map.turn.rad_per_pulse)) * pulses_per_frame),
+    )
+
+
+def _share(area: Values, what: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
+    """Share of the area that is `what`; rows of which little is known are taken to be like the nearest one."""
+    whole, of_known = area.sum(axis=1), (area * known).sum(axis=1)
+    told = np.flatnonzero(of_known > _LEAST_SEEN * np.maximum(whole, 1e-9))
+    if not len(told):
+        return float("nan")
+    share = (area * (what & known)).sum(axis=1)[told] / of_known[told]
+    nearest = np.abs(np.arange(N_LATITUDES)[:, None] - told).argmin(axis=1)
+    return float((share[nearest] * whole).sum() / whole.sum())

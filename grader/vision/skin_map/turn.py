@@ -1,0 +1,141 @@
+"""How far a fruit turned from view to view, seen on its skin.
+
+Every view is laid out by longitude (`vision.face`). What stands still while the fruit turns is shading and gloss: it is
+taken out by comparing each cell with its own mean over the fruit's views. Two views are then compared at all shifts of
+longitude at once, by way of their Fourier transforms, and a turn per pulse is as good as all pairs of views agree where
+it says that they lie; views a full turn apart meet again and make it exact. A fruit that is all of one colour, or views
+that are not of one fruit, agree nowhere: `likeness` and `lead` say how sure the answer is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.vision.face import LONGITUDE_DEG, N_COLUMNS, N_ROWS
+
+Floats = NDArray[np.float32]
+
+_STEP_RAD = float(np.radians(LONGITUDE_DEG[1] - LONGITUDE_DEG[0]))
+_LENGTH = 80
+"""Of the transforms: a face and its largest shift fit in without meeting themselves."""
+_FARTHEST_RAD = np.radians(95.0)
+"""Faces shifted further have too little skin in common."""
+_COARSE_SHARES = np.linspace(0.5, 1.6, 110)
+"""Turns that are tried both ways round, as shares of the nominal one: from one to the next, views 20 frames of 22
+degrees apart shift by less than a cell."""
+_RIVAL_SHARE = 0.11
+"""Turns that differ by less are the same answer."""
+_FINE_STEPS = np.linspace(-1.0, 1.0, 9)
+_DARKEST = np.float32(8.0)
+"""Counts added before logarithms, so that noise in the dark stays small."""
+_LOG = np.log(np.arange(256, dtype=np.float32) + _DARKEST)
+_NEARLY_ALL, _GLOSS = 0.97, np.float32(0.15)
+"""So much brighter, in log counts, than nearly all of the fruit's skin is gloss."""
+_CLIP = 3.0
+_STRAIGHT_ON = np.cos(np.radians(LONGITUDE_DEG)).astype(np.float32)
+
+
+class Turn(NamedTuple):
+    """rad_per_pulse: longitude that skin gains about y, signed: positive from z (the lens) towards x (downstream).
+
+    likeness: 0..1, how far all views agree at that turn. lead: by how much more than at any other turn.
+    """
+
+    rad_per_pulse: float
+    likeness: float
+    lead: float
+
+
+def turn_seen(
+    faces: NDArray[np.uint8], pulses: NDArray[np.int64], ahead_rad: NDArray[np.float64], nominal_rad_per_pulse: float
+) -> Turn:
+    """The turn of one fruit from its v > 1 views.
+
+    faces: (v, N_ROWS * N_COLUMNS, 3) as `FaceSampler.sample` gives them. pulses: (v,) different ones. ahead_rad: (v,)
+    longitude at which each view's own middle lies ahead of the vertical, from where the lens is.
+    """
+    one, other = _pairs(len(faces))
+    likeness = _Likeness(faces, one, other)
+    apart = (pulses[other] - pulses[one]).astype(np.float64)
+    ahead = ahead_rad[other] - ahead_rad[one]
+    tried = nominal_rad_per_pulse * np.concatenate([_COARSE_SHARES, -_COARSE_SHARES])
+    coarse = likeness.at(tried[:, None] * apart + ahead)
+    best, step = int(coarse.argmax()), nominal_rad_per_pulse * (_COARSE_SHARES[1] - _COARSE_SHARES[0])
+    near = tried[best] + step * _FINE_STEPS
+    fine = likeness.at(near[:, None] * apart + ahead)
+    at = min(max(int(fine.argmax()), 1), len(near) - 2)
+    before, top, after = fine[at - 1 : at + 2]
+    bend = before - 2.0 * top + after
+    between = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    rate = float(near[at] + between * (near[1] - near[0]))
+    rivals = coarse[np.abs(tried - rate) > _RIVAL_SHARE * nominal_rad_per_pulse]
+    return Turn(rate, float(top), float(top - rivals.max()))
+
+
+@cache
+def _pairs(views: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair of views, the earlier one first."""
+    one, other = np.triu_indices(views, 1)
+    return one, other
+
+
+class _Likeness:
+    """How much alike all pairs of a fruit's views are, each at any shift."""
+
+    def __init__(self, faces: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
+        marks, weight = _marks(faces)
+        of_marks = np.fft.rfft(weight * marks, _LENGTH, axis=-1)  # (2, v, rows, frequencies)
+        of_square = np.fft.rfft(weight * np.square(marks).sum(axis=0), _LENGTH, axis=-1)
+        of_weight = np.fft.rfft(weight, _LENGTH, axis=-1)
+        common = _correlated(of_marks[0], of_marks[0]) + _correlated(of_marks[1], of_marks[1])
+        power = _correlated(of_square, of_weight) + _correlated(of_weight, of_square)
+        both = np.fft.irfft(np.stack([common[one, other], power[one, other]]), _LENGTH, axis=-1)
+        self._both = (both[0] + 1j * both[1]).astype(np.complex64).ravel()
+        self._first = (np.arange(len(one)) * _LENGTH).astype(np.int32)
+
+    def at(self, shifts_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(turns, pairs) shifts that each turn tried says -> (turns,): 1 where all marks lie on each other."""
+        turns = shifts_rad.astype(np.float32) * np.float32(0.5 / np.pi)
+        cells = (turns - np.rint(turns)) * np.float32(2.0 * np.pi / _STEP_RAD)
+        near = np.abs(cells) < np.float32(_FARTHEST_RAD / _STEP_RAD)
+        low = np.floor(cells)
+        share = cells - low
+        at = low.astype(np.int32)
+        share *= near
+        lower = near - share
+        beyond = at + 1
+        at += (at < 0) * np.int32(_LENGTH)
+        beyond += (beyond < 0) * np.int32(_LENGTH)
+        at += self._first
+        beyond += self._first
+        both = np.einsum("tp,tp->t", self._both[at], lower) + np.einsum("tp,tp->t", self._both[beyond], share)
+        return np.asarray(2.0 * both.real / np.maximum(both.imag, 1e-6), np.float64)
+
+
+def _marks(faces: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """What is peculiar to each cell of each view, (2, v, rows, columns), and how far it counts, (v, rows, columns).
+
+    Rows are taken two by two: what is finer along the axis helps no comparison along the girth.
+    """
+    logs = cv2.LUT(faces, _LOG).reshape(len(faces), N_ROWS, N_COLUMNS, 3)
+    values = np.empty((2, *logs.shape[:3]), np.float32)
+    np.subtract(logs[..., 2], logs[..., 1], out=values[0])
+    np.mean(logs, axis=-1, out=values[1])
+    some = np.sort(values[1][:, ::4, ::4], axis=None)
+    weight = _STRAIGHT_ON * (values[1] < some[int(_NEARLY_ALL * len(some))] + _GLOSS)
+    usual = (values * weight).sum(axis=1) / np.maximum(weight.sum(axis=0), 1e-6)
+    marks = values - usual[:, None]
+    spread = np.sqrt((weight * marks * marks).sum(axis=(1, 2, 3)) / weight.sum()) + 0.02
+    marks = weight * np.clip(marks / spread[:, None, None, None], -_CLIP, _CLIP)
+    paired = weight[:, ::2] + weight[:, 1::2]
+    return (marks[:, :, ::2] + marks[:, :, 1::2]) / np.maximum(paired, 1e-6), paired
+
+
+def _correlated(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """(v, rows, f), (v, rows, f) -> (v, v, f): spectra of the correlations of all views with all, summed over rows."""
+    return np.asarray(np.matmul(one.conj().transpose(2, 0, 1), other.transpose(2, 1, 0)).transpose(1, 2, 0))
