@@ -23,7 +23,7 @@ from grader.app.books import JOURNAL
 from grader.app.lot_books import lot_order, lots_on, start_of
 from grader.app.metrics import MetricsPort, metrics_page
 from grader.app.orders import OrderDesk
-from grader.app.setting_up import Decider, decider
+from grader.app.setting_up import Decider, decider, map_process_by
 from grader.app.simulated_line import (
     READY_S,
     SimulatedRun,
@@ -39,12 +39,13 @@ from grader.domain.installation import Installation
 from grader.domain.orders import Answer, CloseLot, Done, OpenLot, Order, Refused, Reset, Show, Shown, Stop
 from grader.domain.snapshot import FaultKind, Snapshot, State
 from grader.errors import BadSettings, DeviceError
+from grader.processes import keep_memory
 from grader.station.line import LineSettings
 from grader.station.lots import LotOrder
 from grader.station.pictures import PictureBook, PictureSettings
 from grader.station.shell import SCALE, Station, belt_pulses
 from grader.station.unreported import not_known
-from grader.station.watched import WatchedCamera, WatchedSensors
+from grader.station.watched import WatchedCamera, WatchedMaps, WatchedSensors
 from grader.storage.journal import SqliteJournal, open_journal, read_memory, read_runs
 from grader.storage.pictures import PictureFolder
 from grader.storage.provenance import RunInfo, software_versions
@@ -164,6 +165,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
     JournalError.
     """
     cv2.setNumThreads(1)
+    keep_memory()
     clock = SystemClock()
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / JOURNAL
@@ -200,6 +202,8 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         closing.callback(camera.close)
         sensors = WatchedSensors(lambda: line.open_sensors(board.pulse_of), clock)
         closing.callback(sensors.close)
+        maps = WatchedMaps(lambda: map_process_by(settings), clock)
+        closing.callback(maps.close)
         if resume is not None:
             journal.commit([], not_known(before or installation, resume.unreported))
         live = LiveRun(
@@ -222,6 +226,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
             lots=lots,
             scale_memory=_scale_memory(path),
             pictures=pictures,
+            maps=maps,
             heard=log.tell,
         )
         closing.callback(live.station.stop)

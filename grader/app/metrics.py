@@ -87,7 +87,7 @@ def _of_devices(now: Snapshot) -> Iterator[str]:
     if now.light is not None:
         yield from _one("light_ratio", "gauge", "Light of the belt, as a share of its brightest.", now.light)
     devices = {"camera": now.camera_trouble, "sensors": now.sensor_trouble, "journal": now.journal.trouble}
-    devices["pictures"] = now.pictures.trouble
+    devices |= {"pictures": now.pictures.trouble, "maps": now.map_trouble}
     trouble = [({"device": name}, int(bool(said))) for name, said in devices.items()]
     yield from _family("trouble", "gauge", "1 while a device is opened again, or the disk is slow or full.", trouble)
     yield from _one("journal_fruit_total", "counter", "Fruit that are durable.", now.journal_rows)

@@ -11,10 +11,12 @@ from typing import NamedTuple
 import cv2
 
 from grader.app.replay_notes import frame_notes, reading_notes
-from grader.app.setting_up import decider
+from grader.app.setting_up import decider, maps_by
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
 from grader.domain.latency import LatencyHistogram
+from grader.domain.skin import MappedSkin
+from grader.processes import keep_memory
 from grader.station.line import new_line, run_out, step
 from grader.station.readings_queue import ReadingsByPulse
 from grader.storage.fruit_table import (
@@ -52,27 +54,31 @@ def replay(
     cv2.setNumThreads(1)  # the frames are read ahead by threads of their own
     started_s = time.monotonic()
     recording = open_gradable(path)
+    keep_memory()
     chosen = decider(recording.installation, sheet=sheet, variety=variety, camera=recording.graded_by)
-    state = new_line(chosen.settings)
+    state, maps = new_line(chosen.settings), maps_by(chosen.settings)
     readings = ReadingsByPulse(recording.weighings, recording.scans)
-    step_ms = LatencyHistogram()
+    step_ms, map_ms = LatencyHistogram(), LatencyHistogram()
     records: list[FruitRecord] = []
+    mapped: list[MappedSkin] = []
     pictures: Counter[str] = Counter()
     for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
         before = time.perf_counter()
-        result = step(chosen.settings, state, frame, readings.up_to(frame.pulse))
+        result = step(chosen.settings, state, frame, readings.up_to(frame.pulse), maps=mapped)
         step_ms.add((time.perf_counter() - before) * 1e3)
+        mapped = maps.of(result.sightings)
+        map_ms.add([each.took_ms for each in mapped])
         records += result.records
         pictures["" if frame.pixels is not None else frame.damage] += 1
         progress(done + 1, recording.n_frames)
     # After the last frame the belt is taken to run on until every fruit has passed the last gate.
-    records += run_out(chosen.settings, state, readings.rest()).records
+    records += run_out(chosen.settings, state, readings.rest(), maps.of).records
     duration_s = time.monotonic() - started_s
     summary = summary_of(
         tally_of(records),
         duration_s=duration_s,
         frames_dropped=state.faults.missing + pictures.total() - pictures[""],
-        latency={"step": step_ms.latency()},
+        latency={"step": step_ms.latency(), "map": map_ms.latency()},
         versions=software_versions(),
         hashes={"recording": recording_sha256(path), **chosen.hashes},
         growers={lot.name: lot.grower for lot in recording.installation.lots},

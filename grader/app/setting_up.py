@@ -14,10 +14,12 @@ from grader.config.sheets import load_sheet_for, sheet_path
 from grader.domain.artefacts import SugarModel
 from grader.domain.installation import Installation, usual_camera
 from grader.grading.compiled import compiled
+from grader.inference.maps import MapProcess, MapSkins
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact
 from grader.storage.provenance import sha256_of
 from grader.vision.combine import settings_for
+from grader.vision.skin_map.mapper import MapSettings, map_settings_for
 
 ARTEFACTS = Path(calibration.__file__).parent / "artefacts"
 """Where calibration leaves what it makes for the reference line; `make run` and `make test` fill it once."""
@@ -68,6 +70,7 @@ def decider(
         sheet=compiled(loaded, of_variety),
         sugar=sugar,
         combine=settings_for(installation.fruit),
+        mapping=map_settings_for(installation.fruit),
         camera=camera if camera is not None else usual_camera(list(installation.cameras)),
     )
     hashes["settings"] = _hash_of(settings)
@@ -77,6 +80,16 @@ def decider(
 def _hash_of(settings: LineSettings) -> str:
     parts = (
         *(settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera),
-        settings.gap_cups,
+        *(settings.gap_cups, settings.mapping),
     )
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+
+
+def maps_by(settings: LineSettings) -> MapSkins:
+    """Whoever maps the skins of this line's fruit at once."""
+    return MapSkins(settings.camera_place, settings.colours, settings.mapping or MapSettings())
+
+
+def map_process_by(settings: LineSettings) -> MapProcess:
+    """Whoever does it in a process of its own. Raises DeviceError."""
+    return MapProcess(settings.camera_place, settings.colours, settings.mapping or MapSettings())

@@ -51,7 +51,7 @@ STATES = {
     State.FAULTED: ("✗", BAD),
 }
 _BORDERS, _COUNTER_ROWS, _MOST_LOT_LINES = 2, 2, 2
-_MATTER_MOST = ("frame_to_command", "step", "commit", "answer", "frame_to_step", "wait")
+_MATTER_MOST = ("frame_to_command", "step", "map", "commit", "answer", "frame_to_step", "wait")
 """The stages, by what is looked at first."""
 _HISTOGRAM_FROM = 50
 """Cells of the latency panel from which on there is room for it."""

@@ -56,6 +56,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "finding_sensors": "No weights, no spectra: reconnecting",
         "finding_no_weight": "{lanes}: no weight, {share} of fruit",
         "finding_no_sugar": "{lanes}: no sugar, {share} of fruit",
+        "finding_maps": "Skin maps are not made: beginning again",
+        "finding_no_map": "{lanes}: skin map late, {share} of fruit",
         "finding_scale_frozen": "{lanes}: scale repeats one number: no weights",
         "finding_scale_astray": "{lanes}: empty cups weigh something: no weights, zero the scale",
         "finding_scale_creep": "{lanes}: zero of the scale moves: look what lies on it",
@@ -105,6 +107,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "latency": "Latency, ms",
         "frame_to_step": "frame-step",
         "step": "step",
+        "map": "skin map",
         "commit": "commit",
         "frame_to_command": "frame-command",
         "wait": "wait",
@@ -193,6 +196,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "finding_sensors": "没有重量和光谱：正在重新连接",
         "finding_no_weight": "{lanes}：{share} 的果实重量无效",
         "finding_no_sugar": "{lanes}：{share} 的果实没有糖度",
+        "finding_maps": "果面展开图程序中断：正在重新启动",
+        "finding_no_map": "{lanes}：{share} 的果实展开图超时",
         "finding_scale_frozen": "{lanes}：秤一直显示同一读数，重量不计",
         "finding_scale_astray": "{lanes}：空杯有读数，重量不计，请给秤清零",
         "finding_scale_creep": "{lanes}：秤的零点在移动，检查秤上有无异物",
@@ -242,6 +247,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "latency": "延迟（毫秒）",
         "frame_to_step": "图像到判定",
         "step": "判定计算",
+        "map": "果面展开",
         "commit": "写入日志",
         "frame_to_command": "图像到指令",
         "wait": "等待写入",
@@ -289,7 +295,13 @@ WORDS: dict[Language, dict[str, str]] = {
     },
 }
 
-_SAID_BY_DEVICES = (FindingKind.JOURNAL, FindingKind.CAMERA, FindingKind.SENSORS, FindingKind.PICTURES)
+_SAID_BY_DEVICES = (
+    FindingKind.JOURNAL,
+    FindingKind.CAMERA,
+    FindingKind.SENSORS,
+    FindingKind.MAPS,
+    FindingKind.PICTURES,
+)
 
 _FLAG_WORDS: dict[Language, dict[str, str]] = {
     "en": {flag_names(flag): meaning.english for flag, meaning in FLAGS.items()},

@@ -38,6 +38,8 @@ class Flag(IntFlag):
     OUT_OF_PLACE = 1 << 20
     GATES_SHUT = 1 << 21
     TOO_DARK = 1 << 22
+    NO_MAP = 1 << 23
+    TURN_UNSURE = 1 << 24
 
 
 class FlagMeaning(NamedTuple):
@@ -72,6 +74,8 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.OUT_OF_PLACE: FlagMeaning("not where its cup should be", "不在果杯应有的位置", True),
     Flag.GATES_SHUT: FlagMeaning("decided while the gates had to stay shut", "判定时分选门须保持关闭", True),
     Flag.TOO_DARK: FlagMeaning("pictures were too dark while it crossed", "经过时图像过暗", False),
+    Flag.NO_MAP: FlagMeaning("its skin was not mapped in time", "果面展开图未及时完成", False),
+    Flag.TURN_UNSURE: FlagMeaning("how it turned could not be seen", "看不出果实如何转动", False),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

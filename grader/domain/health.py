@@ -26,6 +26,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     no_weight: float = 0.3
     no_sugar: float = 0.5
     not_seen: float = 0.3
+    no_map: float = 0.1
     frames_lost: float = 0.02
     late: float = 0.01
     refused: float = 0.01
@@ -40,6 +41,7 @@ _WITHOUT = {
         *("no_spectrum", "spectrum_saturated", "spectrum_dark", "spectrum_unlike", "spectrum_damaged"),
     ),
     FindingKind.NOT_SEEN: ("not_seen", "few_views"),
+    FindingKind.NO_MAP: ("no_map",),
 }
 """The flags that say that a fruit had to do without something. One may have several: the largest count is told."""
 
@@ -83,6 +85,8 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
         yield Finding(kind=FindingKind.CAMERA, detail=now.camera_trouble)
     if now.sensor_trouble:
         yield Finding(kind=FindingKind.SENSORS, detail=now.sensor_trouble)
+    if now.map_trouble:
+        yield Finding(kind=FindingKind.MAPS, detail=now.map_trouble)
     if now.journal.trouble:
         yield Finding(kind=FindingKind.JOURNAL, detail=now.journal.trouble)
     if now.pictures.trouble:

@@ -11,9 +11,10 @@ from grader.domain.decisions import BoardStatus
 from grader.domain.latency import Latency
 from grader.units import HostNs, Pulse
 
-STAGES = ("frame_to_step", "step", "wait", "commit", "frame_to_command", "answer")
+STAGES = ("frame_to_step", "step", "map", "wait", "commit", "frame_to_command", "answer")
 """The stages that are timed, in the order in which a fruit meets them: a picture until the line takes it; the line's
-step; what was decided until it is written; the writing; picture to command, all in all; the gate board's answer."""
+step; the map of a fruit's skin, on another core; what was decided until it is written; the writing; picture to command,
+all in all; the gate board's answer."""
 
 
 class State(StrEnum):
@@ -112,6 +113,8 @@ class FindingKind(StrEnum):
     SCALE_ASTRAY = "scale_astray"  # lane; weighings do not count
     NO_WEIGHT = "no_weight"  # lane
     NO_SUGAR = "no_sugar"  # lane
+    MAPS = "maps"  # nobody maps skins; it is begun again
+    NO_MAP = "no_map"  # lane; maps come too late
     SCALE_CREEP = "scale_creep"  # lane
     SCALE_DRIFT = "scale_drift"  # lane
     CUP_STUCK = "cup_stuck"  # lane; its weighings do not count
@@ -162,7 +165,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     English. can_reset: a person's reset may end it; else the station has to be started again. frames, frames_lost: the
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
     light: of the belt in the latest pictures, as a share of the brightest that it was; None before there were enough.
-    scale: of every lane. camera_trouble, sensor_trouble: what is wrong with them, empty while they are well.
+    scale: of every lane. camera_trouble, sensor_trouble, map_trouble: what is wrong with them, empty while they are
+    well.
     lots_waiting: lots that wait for a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what
     is not as it should be (`grader.domain.health`).
     """
@@ -199,6 +203,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     scale: tuple[ScaleHealth, ...] = ()
     camera_trouble: str = ""
     sensor_trouble: str = ""
+    map_trouble: str = ""
     lots_waiting: dict[str, int] = {}
     lots: tuple[LotOnBelt, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -15,6 +15,10 @@ N_CALLIPERS = 12
 """Directions that an outline is measured in, evenly over half a turn from along the belt on; half of them is across."""
 
 
+MOST_VIEWS = 48
+"""Of a cup that are kept. More come only where the belt stands nearly still: the last one gives way to the next."""
+
+
 class Occupancy(IntEnum):
     """What a cup holds in one view."""
 

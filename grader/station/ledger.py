@@ -50,6 +50,10 @@ class Ledger:
         if round_trips_ns:
             self._latency["answer"].add([took / NS_PER_MS for took in round_trips_ns])
 
+    def mapped(self, took_ms: Sequence[float]) -> None:
+        """So many skins were mapped, and took so long. Called by the line."""
+        self._latency["map"].add(took_ms)
+
     def settled(self, records: int, outcomes: Sequence[GateOutcome]) -> None:
         """Called by the keeper: so many fruit and these outcomes are durable."""
         self.kept += records

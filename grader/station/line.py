@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.fruit import FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.records import records_from, rounded
+from grader.domain.skin import MappedSkin, Sighting
 from grader.domain.views import Occupancy
 from grader.grading.compiled import CompiledSheet
 from grader.grading.judge import flag_reasons, grade, reasons
@@ -38,12 +40,13 @@ from grader.tracking.readings import join
 from grader.tracking.scale import ScaleMemory
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import TrackState, new_track, where_to_run
-from grader.tracking.track import close_seen, decide, flag_all, flag_cut_off, observe, touch
+from grader.tracking.track import close_seen, decide, flag_all, flag_cut_off, join_maps, observe, touch
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
 from grader.vision.sight import KNOWN_AGAIN, Light, Trouble, has_moved, sight_of, trouble
+from grader.vision.skin_map.mapper import MapSettings
 
 MOST_UNSEEN = 5000
 """Places without a picture in a row, some minutes, that are gone over; what passed in a longer gap is not known."""
@@ -53,7 +56,8 @@ MOST_UNSEEN = 5000
 class LineSettings:
     """Everything that decides about fruit. The same settings and the same recording give the same decisions.
 
-    sheet: of the lots in `installation`, and of what comes before them. gap_cups: so many empty cups in a row let a lot
+    sheet: of the lots in `installation`, and of what comes before them. mapping: how skins are mapped; None: they are
+    not, and what the views of a fruit say together has to do. gap_cups: so many empty cups in a row let a lot
     begin that waits for a gap.
     """
 
@@ -64,6 +68,7 @@ class LineSettings:
     eye: EyeSettings = EyeSettings()
     track: TrackSettings = TrackSettings()  # noqa: RUF009  frozen, as the others are
     combine: CombineSettings = CombineSettings()
+    mapping: MapSettings | None = None
     camera: str = "top"
     gap_cups: int = 20
 
@@ -118,13 +123,15 @@ class LineState:
 
 class Step(NamedTuple):
     """state: after the step (the same objects, changed in place). commands and records: of the fruit decided in it,
-    in the same order, a command only for fruit that a gate takes. events: what else is to be written down. looked: the
-    frame's picture was looked at; else there is none, or none of the belt as it is now."""
+    in the same order, a command only for fruit that a gate takes. events: what else is to be written down. sightings:
+    fruit that have left the picture: what their maps say is an argument of a later step. looked: the frame's picture
+    was looked at; else there is none, or none of the belt as it is now."""
 
     state: LineState
     commands: list[GateCommand]
     records: list[FruitRecord]
     events: list[Event]
+    sightings: Sequence[Sighting] = ()
     looked: bool = False
 
     def extend(self, later: Step) -> None:
@@ -142,7 +149,9 @@ def new_line(settings: LineSettings, lots: Lots | None = None, scale_memory: Sca
     """
     installation = settings.installation
     return LineState(
-        track=new_track(installation, settings.camera_place, settings.track, scale_memory),
+        track=new_track(
+            installation, settings.camera_place, settings.track, scale_memory, maps=settings.mapping is not None
+        ),
         eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
         lots=lots or lots_of_marks(installation.lots, installation.line.lanes, settings.sheet),
     )
@@ -155,13 +164,14 @@ def step(
     readings: Readings = NO_READINGS,
     pulse: Pulse | None = None,
     conditions: Conditions = ALL_WELL,
+    maps: Sequence[MappedSkin] = (),
 ) -> Step:
     """Move the line on to a frame, or without one to a pulse, and decide every fruit that is due there.
 
     frame: the next picture, or one that was announced and lost (`pixels` None); of another camera than the line's own
     only its pulse counts. readings: what the sensors said since the last step, up to about this pulse. pulse: where the
-    belt is; the frame's own if not given. conditions: under which all that is due here is decided. Raises ValueError
-    without a frame and a pulse.
+    belt is; the frame's own if not given. conditions: under which all that is due here is decided. maps: that were made
+    since the last step. Raises ValueError without a frame and a pulse.
 
     Nothing that a device says raises: it becomes a flag. When the encoder jumps, everything on the belt is decided with
     the flag PULSE_JUMP; fruit in view at that moment come again under the new count, flagged too: a fruit twice is
@@ -173,6 +183,7 @@ def step(
     if frame is None and pulse is None:
         raise ValueError("a step needs a frame or a pulse")
     track, result = state.track, Step(state, [], [], [])
+    join_maps(track, maps)
     first, came_from = track.belt.frame is None, track.belt.pulse
     place = None if frame is None else _follow(settings, state, frame)
     if place is not None and place.unseen and came_from is not None:
@@ -193,15 +204,36 @@ def step(
         looked = _see(settings, state, frame, place, first=first)
     result.events.extend(track.events)
     track.events.clear()
-    return result._replace(looked=looked)
+    return result._replace(looked=looked, sightings=_sightings(track))
 
 
-def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_READINGS) -> Step:
+def _sightings(track: TrackState) -> list[Sighting]:
+    """Those since they were last taken."""
+    if track.skins is None:
+        return []
+    taken, track.skins.sightings = track.skins.sightings, []
+    return taken
+
+
+def run_out(
+    settings: LineSettings,
+    state: LineState,
+    readings: Readings = NO_READINGS,
+    mapped: Callable[[Sequence[Sighting]], Sequence[MappedSkin]] = lambda sightings: (),
+) -> Step:
     """After the last frame the belt runs on until every fruit has been decided about.
 
     readings: all that the sensors said after the last step. They move the belt as they come: they may speak of cups
-    that no frame showed. Those too far from all others to be true are left.
+    that no frame showed. Those too far from all others to be true are left. mapped: maps the skins of fruit, at once.
     """
+    maps: Sequence[MappedSkin] = ()
+
+    def on(pulse: Pulse, said: Readings = NO_READINGS) -> None:
+        nonlocal maps
+        moved = step(settings, state, None, said, pulse, maps=maps)
+        result.extend(moved)
+        maps = mapped(moved.sightings)
+
     track = state.track
     result = Step(state, [], [], [])
     last = track.belt.frame
@@ -213,10 +245,14 @@ def run_out(settings: LineSettings, state: LineState, readings: Readings = NO_RE
         belt = track.belt.pulse
         if belt is None or said.pulse - belt <= track.course.reach:
             only = Readings(weighings=(said,)) if isinstance(said, Weighing) else Readings(scans=(said,))
-            result.extend(step(settings, state, None, only, said.pulse))
+            on(said.pulse, only)
         else:
             track.ignored_readings += 1
-    result.extend(step(settings, state, None, pulse=last_pulse(settings, state)))
+    end = last_pulse(settings, state)
+    between = track.course.decision - track.course.leaves  # no step takes a fruit from picture to decision unmapped
+    for pulse in range((track.belt.pulse or end) + between, end, between) if between > 0 else ():
+        on(Pulse(pulse))
+    on(end)
     return result
 
 
@@ -283,13 +319,17 @@ def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *
     """Give the cups in view what the frame shows of them, or the flag that it shows nothing; whether it shows them."""
     track = state.track
     pixels, flags = _picture(settings, state, frame, place.flags)
-    views = None if pixels is None else state.eye.look(pixels, frame.pulse)
+    views, shown = None, None
+    if pixels is not None and track.skins is not None:
+        views, shown = state.eye.look_and_keep(pixels, frame.pulse)
+    elif pixels is not None:
+        views = state.eye.look(pixels, frame.pulse)
     # A picture that came before may show a bare belt, but nothing on it: that would have moved on.
     if views is None or (flags & Flag.FRAME_REPEATED and (views.occupancy != Occupancy.EMPTY).any()):
         _miss(settings, track, frame.pulse, flags)
         return False
     state.faults.strays += views.strays
-    observe(track, views, frame.pulse, flags)
+    observe(track, views, frame.pulse, flags, shown)
     if first:  # what was in the picture before it was seen in part only
         before_it = Pulse(frame.pulse - settings.camera_place.pulses_per_frame)
         state.faults.cut_at_start = flag_cut_off(track, before_it)

@@ -23,6 +23,7 @@ from grader.domain.conditions import Conditions
 from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
+from grader.domain.skin import MappedSkin
 from grader.domain.snapshot import FaultKind, Latched, PicturesHealth, Snapshot, State
 from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
@@ -35,7 +36,7 @@ from grader.station.lots import LotOrder, Lots, Start, close_lot, lanes_waiting,
 from grader.station.pictures import PictureBook
 from grader.station.plant_seen import PlantSeen
 from grader.station.watch import Watch
-from grader.station.watched import WatchedCamera, WatchedSensors
+from grader.station.watched import WatchedCamera, WatchedMaps, WatchedSensors
 from grader.tracking.belt import advance
 from grader.tracking.scale import ScaleMemory, memory_of
 from grader.tracking.scale_watch import scale_health
@@ -76,17 +77,18 @@ class Station:
         scale_memory: ScaleMemory | None = None,
         limits: HealthLimits = HealthLimits(),
         pictures: PictureBook | None = None,
+        maps: WatchedMaps | None = None,
         heard: Callable[[Event], None] = lambda event: None,
     ) -> None:
         """lots, scale_memory: that the station goes on with; else the lots of the installation, and a new scale.
 
-        pictures: where those of fruit are kept; None: nowhere. heard: is told every event when it happens, by any
-        thread; it may not wait.
+        pictures: where those of fruit are kept; None: nowhere. maps: whoever maps skins; None: nobody. heard: is told
+        every event when it happens, by any thread; it may not wait.
         """
         self._settings, self._clock = settings, clock
         self._camera, self._sensors, self._board, self._encoder = camera, sensors, board, encoder
         self._line = new_line(settings, lots, scale_memory)
-        self._journal, self._pictures = journal, pictures
+        self._journal, self._pictures, self._maps = journal, pictures, maps
         self._ledger = Ledger(settings.installation.line.lanes)
         self._dispatcher = Dispatcher(
             journal, board, encoder, self._ledger, clock, settings.installation.gates.lead_pulses
@@ -282,21 +284,27 @@ class Station:
             self._keep_scale()
         frame = self._camera.next_frame(FRAME_WAIT_S)
         readings = self._sensors.readings()
-        conditions = self._conditions()
+        conditions, maps = self._conditions(), self._maps_made()
         began = self._clock.now()
         if frame is None:  # a silent camera: the belt may move all the same, and what is due is decided
-            self._take(step(self._settings, self._line, None, readings, self._encoder.pulse(), conditions), began)
+            pulse = self._encoder.pulse()
+            self._take(step(self._settings, self._line, None, readings, pulse, conditions, maps), began)
             return
         self._ledger.framed(lost=frame.pixels is None)
         self._ledger.timed("frame_to_step", (began - frame.t_ns) / NS_PER_MS)
         try:
-            result = step(self._settings, self._line, frame, readings, conditions=conditions)
+            result = step(self._settings, self._line, frame, readings, conditions=conditions, maps=maps)
             if self._pictures is not None and result.looked:
                 self._pictures.see(frame)
         finally:
             self._camera.release(frame)
         self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)
         self._take(result, frame.t_ns)
+
+    def _maps_made(self) -> list[MappedSkin]:
+        made = [] if self._maps is None else self._maps.made()
+        self._ledger.mapped([each.took_ms for each in made])
+        return made
 
     def _keep_scale(self) -> None:
         self._remembered_at = self._clock.now()
@@ -335,6 +343,8 @@ class Station:
         )
 
     def _take(self, result: Step, frame_at: HostNs) -> None:
+        if self._maps is not None:
+            self._maps.ask(result.sightings)
         if result.records or result.events:
             self._ledger.decided(result.records)
             if self._pictures is not None:
@@ -465,6 +475,7 @@ class Station:
             scale=scale_health(self._line.track.scale),
             camera_trouble=self._camera.trouble,
             sensor_trouble=self._sensors.trouble,
+            map_trouble=self._maps.trouble if self._maps is not None else "",
             lots_waiting=lanes_waiting(self._line.lots),
             lots=lots_on_belt(
                 self._line.lots,

@@ -1,23 +1,25 @@
-"""Cameras and sensors that are opened again when they fall silent: as often as their budget allows.
+"""Cameras, sensors and helpers that are opened again when they fall silent: as often as their budget allows.
 
 well ── silent or gone ── closed ── opened again when it is due ── well
                              └── the budget is spent: given up, until a person resets the station
 
-A station without a camera can do nothing. Without scales and spectrometers it goes on, and they are tried for ever.
+A station without a camera can do nothing. Without scales, spectrometers or maps it goes on, and they are tried for
+ever.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, Protocol, TypeVar
 
 from grader.clock import Clock
 from grader.domain.frames import NO_READINGS, Frame, Readings
+from grader.domain.skin import MappedSkin, Sighting
 from grader.errors import DeviceError
-from grader.ports import Camera, Sensors
+from grader.ports import Camera, Sensors, SkinMaps
 from grader.station.budget import FOR_EVER, BudgetSettings, RestartBudget
 
 SILENT_FRAMES = 12
@@ -235,6 +237,50 @@ class WatchedSensors:
     def renew(self) -> None:
         """Open them afresh."""
         self._watched.renew()
+
+    def close(self) -> None:
+        self._watched.close()
+
+
+class WatchedMaps:
+    """`SkinMaps` that are begun again when they end: they never raise."""
+
+    def __init__(
+        self,
+        open_maps: Callable[[], SkinMaps],
+        clock: Clock,
+        settings: BudgetSettings = FOR_EVER,
+        begin: _Begin = in_a_thread,
+    ) -> None:
+        """Begins them; later, as `begin` does it. Raises DeviceError when they cannot be begun at the start."""
+        self._watched = _Reopening(open_maps, clock, settings, begin)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with them; empty while they are well."""
+        return self._watched.trouble
+
+    def ask(self, sightings: Sequence[Sighting]) -> None:
+        maps = self._watched.device()
+        if maps is None or not sightings:
+            return
+        try:
+            maps.ask(sightings)
+        except DeviceError as problem:
+            self._watched.is_lost(str(problem))
+
+    def made(self) -> list[MappedSkin]:
+        maps = self._watched.device()
+        if maps is None:
+            return []
+        try:
+            made = maps.made()
+        except DeviceError as problem:
+            self._watched.is_lost(str(problem))
+            return []
+        if made:
+            self._watched.is_well()
+        return made
 
     def close(self) -> None:
         self._watched.close()

@@ -12,17 +12,17 @@ from grader.domain.events import Event
 from grader.domain.frames import Scan
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.plausible import MOST_CUPS_FOLLOWED
-from grader.domain.views import VIEW_WIDTH
+from grader.domain.views import MOST_VIEWS, VIEW_WIDTH
 from grader.errors import BadSettings
 from grader.spectra.references import References
 from grader.tracking.belt import Belt
 from grader.tracking.scale import ScaleMemory, ScaleState, new_scale
 from grader.tracking.settings import TrackSettings
+from grader.tracking.skin import Skins
 from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import Combined
 from grader.vision.geometry import optical_centre_px
 
-MOST_VIEWS = 48
 NO_CUP = NEVER = -(1 << 62)
 """A cup serial and a pulse that no belt comes to; differences from them still fit into 64 bits."""
 
@@ -130,6 +130,8 @@ class TrackState:
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
     got a record. scale: what its zeros and tares are. events: what happened to it since they were last taken.
 
+    skins: of what is to be mapped; None where no maps are made.
+
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
     """
 
@@ -152,6 +154,7 @@ class TrackState:
     references: dict[tuple[int, str], list[Scan]] = field(default_factory=dict)
     lane_references: References | None = None
     events: list[Event] = field(default_factory=list)
+    skins: Skins | None = None
     ignored_views: int = 0
     ignored_readings: int = 0
 
@@ -168,9 +171,15 @@ class TrackState:
 
 
 def new_track(
-    installation: Installation, camera: CameraPlace, settings: TrackSettings, scale_memory: ScaleMemory | None = None
+    installation: Installation,
+    camera: CameraPlace,
+    settings: TrackSettings,
+    scale_memory: ScaleMemory | None = None,
+    *,
+    maps: bool = False,
 ) -> TrackState:
-    """Nothing on the belt; the scale as it was left, or new. Raises BadSettings as `Course.of`."""
+    """Nothing on the belt; the scale as it was left, or new. maps: skins are mapped, where there is a way between
+    picture and decision in which that can be done. Raises BadSettings as `Course.of`."""
     scale, spans = new_scale(installation, settings.scale, scale_memory)
     course = Course.of(installation, camera)
     lanes = installation.line.lanes
@@ -192,6 +201,7 @@ def new_track(
         scale=scale,
         passed=course.first_cup - 1,
         events=spans,
+        skins=Skins.of(lanes, course.slots, MOST_VIEWS) if maps and course.leaves < course.decision else None,
     )
 
 

@@ -7,6 +7,7 @@ occupied cup comes out of `decide` exactly once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -16,15 +17,17 @@ from grader.domain.artefacts import SugarModel
 from grader.domain.flags import Flag
 from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
-from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
+from grader.domain.skin import MappedSkin, SkinMeasures
+from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.in_place import out_of_place
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import doubt_cups
 from grader.tracking.settings import TrackSettings
-from grader.tracking.state import MOST_VIEWS, NEVER, NO_CUP, Said, TrackState
+from grader.tracking.state import NEVER, NO_CUP, Said, TrackState
 from grader.tracking.sugar import sugars
 from grader.units import Pulse
 from grader.vision.combine import Combined, CombineSettings, combined
+from grader.vision.eye import Shown
 
 Cups = NDArray[np.int64]
 
@@ -38,9 +41,10 @@ class Look(IntEnum):
     FRUIT = 2
 
 
-def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag) -> None:
-    """Keep one frame's views. Those of cups that were decided already are counted and left."""
+def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag, shown: Shown | None = None) -> None:
+    """Keep one frame's views, and its portraits. Those of cups that were decided already are counted and left."""
     lane, cup, due = _open(state, views.lane, views.cup)
+    row = np.flatnonzero(due)
     slot = _slots(state, lane, cup)
     state.flags[lane, slot] |= np.uint32(flags)
     twice = (state.view_pulse[lane, slot] == pulse).any(axis=1)
@@ -48,12 +52,15 @@ def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag) -
     if late.any():  # the same sight twice is not two sights, and what has left the picture is measured already
         state.flags[lane[twice], slot[twice]] |= np.uint32(Flag.FRAME_REPEATED)
         state.ignored_views += int(late.sum())
-        lane, slot, due = lane[~late], slot[~late], np.flatnonzero(due)[~late]
+        lane, slot, row = lane[~late], slot[~late], row[~late]
     place = np.minimum(state.n_views[lane, slot], MOST_VIEWS - 1)
-    state.views[lane, slot, place] = views.table()[due]
+    state.views[lane, slot, place] = views.table()[row]
     state.view_pulse[lane, slot, place] = pulse
-    state.occupancy[lane, slot, place] = views.occupancy[due]
+    state.occupancy[lane, slot, place] = views.occupancy[row]
     state.n_views[lane, slot] = place + 1
+    if state.skins is not None and shown is not None:
+        _, here, there = np.intersect1d(row, shown.row, assume_unique=True, return_indices=True)
+        state.skins.keep(lane[here], slot[here], place[here], shown.portraits, there)
 
 
 def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) -> None:
@@ -131,6 +138,28 @@ def close_seen(
         state.flags[lane, slot] |= _where(np.isnan(values.blush_fraction), Flag.NO_COLOUR)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
+        if state.skins is not None:
+            for row in range(len(lane)):  # a loop over the fruit of a row of cups: each is sent off by itself
+                at = int(lane[row]), int(slot[row])
+                state.skins.sight(*at, int(state.cup[at]), views[row], pulses[row], whole[row])
+
+
+def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:
+    """What maps say takes the place of what the views together said. Those that come too late are left."""
+    if state.skins is None:
+        return
+    for made in maps:
+        at = made.lane, made.cup % state.course.slots
+        if state.cup[at] != made.cup or not state.seen[at]:
+            continue
+        state.skins.mapped[at] = True
+        if made.measures is None:
+            state.flags[at] |= np.uint32(Flag.TURN_UNSURE)
+        else:
+            state.measured[at][_MAPPED] = made.measures
+
+
+_MAPPED = [Combined._fields.index(name) for name in SkinMeasures._fields]
 
 
 def decide(
@@ -153,6 +182,9 @@ def decide(
     look = np.where(held, state.look[lane, slot], Look.NOTHING)
     flags = np.where(held, state.flags[lane, slot], np.uint32(Flag.NOT_SEEN))
     said = [state.said.pop(key, _NOTHING_SAID) for key in zip(lane.tolist(), cup.tolist(), strict=True)]
+    if state.skins is not None:
+        missing = held & (look != Look.NOTHING) & ~state.skins.mapped[lane, slot] & ((flags & Flag.NOT_SEEN) == 0)
+        flags |= _where(missing, Flag.NO_MAP)
     flags |= np.array([each.flags for each in said], np.uint32)
     empty = look == Look.NOTHING
     shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
@@ -215,6 +247,8 @@ def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
     state.seen[lane, slot] = False
     state.look[lane, slot] = Look.NOTHING
     state.measured[lane, slot] = np.nan
+    if state.skins is not None:
+        state.skins.mapped[lane, slot] = False
 
 
 def _open(state: TrackState, lane: NDArray[np.int16], cup: Cups) -> tuple[Cups, Cups, NDArray[np.bool_]]:

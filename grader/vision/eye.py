@@ -7,6 +7,8 @@ Planes and grids of frame size are made once, by the constructor.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import msgspec
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace, Line
+from grader.domain.skin import Portraits
 from grader.domain.views import Occupancy, ViewFeatures
 from grader.errors import BadSettings
 from grader.units import Pulse
@@ -22,6 +25,7 @@ from grader.vision.colour import colour_table, look_up, srgb_counts
 from grader.vision.face import CELL_SHARE, FaceSampler, skin_weights
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view, sight_deg
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
+from grader.vision.portrait import portraits_of
 from grader.vision.size import Sizes, sizes
 from grader.vision.spots import SpotFinder, SpotSettings
 
@@ -35,6 +39,13 @@ class EyeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     belt: BeltSettings = BeltSettings()
     outline: OutlineSettings = OutlineSettings()
     spots: SpotSettings = SpotSettings()
+
+
+class Shown(NamedTuple):
+    """Portraits of the fruit in a frame. row: (m,) int64, rising: which rows of its views they are of."""
+
+    row: NDArray[np.int64]
+    portraits: Portraits
 
 
 _STRIP_STEP = 32
@@ -81,15 +92,23 @@ class Eye:
 
         The stages below, one after the other; each leaves its plane in place for the next.
         """
+        return self._looked(pixels, pulse)[0]
+
+    def look_and_keep(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Shown]:
+        """The same, and portraits of all that an outline was found of."""
+        views, outlines = self._looked(pixels, pulse)
+        return views, Shown(outlines.row, portraits_of(self._small, outlines))
+
+    def _looked(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Outlines]:
         cups = cups_in_view(self.camera, self.line, pulse)
         self.shrink(pixels)
         outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
-            return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)})
+            return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)}), outlines
         size = sizes(outlines, self.camera, SHRINK)
         faces = self.faces(outlines)
         found = {**size._asdict(), **self.skin(faces, cups.lane[outlines.row]), **self.spots(faces, size)}
-        return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
+        return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm), outlines
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
         """Half the width and height, by means of 2 x 2 pixels: blue, green, red, in sRGB counts."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.errors import DeviceError
-from hardware.sim.deafness import born_deaf_to_ctrl_c
+from grader.processes import born_deaf_to_ctrl_c
 from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.reference import CAMERA
 

@@ -26,12 +26,12 @@ import msgspec
 
 from grader.domain.installation import Installation
 from grader.errors import DeviceError
+from grader.processes import born_deaf_to_ctrl_c
 from hardware.local_socket import connect, is_alive
 from hardware.message_link import MessageLink
 from hardware.sensor_link import SensorLink
 from hardware.shared_frames import FrameReceiver
 from hardware.sim import line_talk as talk
-from hardware.sim.deafness import born_deaf_to_ctrl_c
 from hardware.sim.faults import Fault, Scenario
 from hardware.sim.plant import ALONE_S, LOG, PlantSettings, Prepare, run_plant
 from hardware.sim.referee import Landing

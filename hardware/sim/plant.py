@@ -27,13 +27,13 @@ import msgspec
 from grader.clock import Clock, SystemClock
 from grader.domain.installation import Installation
 from grader.errors import DeviceError
+from grader.processes import leave_resource_tracker
 from grader.units import NS_PER_S, BoardTick, HostNs, Pulse
 from hardware.local_socket import forget, listen
 from hardware.message_link import NO_MESSAGE, MessageLink
 from hardware.shared_frames import FrameSender
 from hardware.sim import line_talk as talk
 from hardware.sim.board import SimulatedBoard
-from hardware.sim.deafness import leave_resource_tracker
 from hardware.sim.drive import Drive
 from hardware.sim.faults import Scenario
 from hardware.sim.feed import Feed

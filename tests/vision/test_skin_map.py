@@ -8,9 +8,10 @@ import pytest
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace
+from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_CELLS, Spheroid, cell_areas
 from grader.vision.skin_map.mapper import SkinMap, SkinMapper
-from grader.vision.skin_map.measures import SkinMeasures, measured
+from grader.vision.skin_map.measures import measured
 
 NOMINAL_DEG = 22.56
 
@@ -31,7 +32,7 @@ def camera(lens_mm: float | None = painted.LENS_MM) -> CameraPlace:
 
 
 def mapped(fruit: painted.Filmed, lens_mm: float | None = painted.LENS_MM) -> SkinMap | None:
-    return SkinMapper(camera(lens_mm), len(fruit.pulses)).map(fruit.portraits, fruit.views, fruit.pulses)
+    return SkinMapper(camera(lens_mm)).map(fruit.sighting)
 
 
 def surely_mapped(fruit: painted.Filmed, lens_mm: float | None = painted.LENS_MM) -> SkinMap:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.domain.skin import Portraits
 from grader.vision.face import SEEN_DEG
-from grader.vision.portrait import Portraits
+from grader.vision.portrait import sampled
 from grader.vision.skin_map.grid import Floats
 from grader.vision.skin_map.light import DARK, log_light
 from grader.vision.skin_map.placing import Placed
@@ -39,7 +40,7 @@ def blended(portraits: Portraits, at: Placed) -> Blend:
     Light that passes through pigment is weakened by factors, so the mean of its logarithm is that of pigment.
     """
     facing = at.facing
-    logs = log_light(portraits.sample(at.x_px, at.y_px)).reshape(*facing.shape, 3)
+    logs = log_light(sampled(portraits, at.x_px, at.y_px)).reshape(*facing.shape, 3)
     blue = logs[..., 0]
     layers = np.empty((4, *facing.shape), np.float32)
     weight, of_blue, shown = layers[:3]

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
-from grader.domain.views import VIEW_COLUMNS
+from grader.domain.skin import Sighting
+from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS
 from grader.vision.axis import LieSettings, from_middle, lies_turning
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
 from grader.vision.geometry import REFERENCE_DIAMETER_MM
-from grader.vision.portrait import Portraits
+from grader.vision.portrait import on_one_strip
 from grader.vision.size import calliper_directions
 from grader.vision.skin_map.blend import Blend, blended
 from grader.vision.skin_map.grid import Spheroid, Values
@@ -31,7 +31,8 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     lie: how fruit lie and turn on this line. least_views: with fewer there is no map. least_likeness, least_lead: of a
     turn that is sure (`Turn`); views that are not of one fruit have a likeness of 0.16 and less.
-    doubtful_hollow: as in `CombineSettings`.
+    doubtful_hollow: as in `CombineSettings`. hollow_deg: how far from the stem-calyx axis stem cavity and calyx basin
+    reach, which are no skin; see `map_settings_for`.
     """
 
     lie: LieSettings = LieSettings()
@@ -39,6 +40,16 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_likeness: float = 0.3
     least_lead: float = 0.02
     doubtful_hollow: float = 0.006
+    hollow_deg: float = 0.0
+
+
+_HOLLOW_DEG = {"apple": 18.0}
+"""Of fruit that have hollows: half as wide as they look, for skin reaches down into them."""
+
+
+def map_settings_for(fruit: str) -> MapSettings:
+    """Settings for a kind of fruit, named as in `Installation.fruit`."""
+    return MapSettings(hollow_deg=_HOLLOW_DEG.get(fruit, 0.0))
 
 
 class SkinMap(NamedTuple):
@@ -51,18 +62,16 @@ class SkinMap(NamedTuple):
 
 
 class SkinMapper:
-    """Maps fruit that one camera saw, one after the other. Buffers are made once."""
+    """Maps fruit that one camera saw, one after the other."""
 
-    def __init__(self, camera: CameraPlace, most_views: int, settings: MapSettings = MapSettings()) -> None:
+    def __init__(self, camera: CameraPlace, settings: MapSettings = MapSettings()) -> None:
         self._camera, self._settings = camera, settings
-        self._faces = FaceSampler(most_views)
+        self._faces = FaceSampler(MOST_VIEWS)
 
-    def map(self, portraits: Portraits, views: NDArray[np.float32], pulses: NDArray[np.int64]) -> SkinMap | None:
-        """The map of one fruit; None where it cannot be told how it turned.
-
-        views: (v, VIEW_WIDTH) of the portraits, laid out as `VIEW_COLUMNS` says. pulses: (v,) rising.
-        """
+    def map(self, sighting: Sighting) -> SkinMap | None:
+        """The map of one fruit; None where it cannot be told how it turned."""
         camera, settings = self._camera, self._settings
+        pulses, views, portraits = sighting.pulses, sighting.views, sighting.portraits
         if len(pulses) < settings.least_views:
             return None
         along_mm, aside_mm, widest_mm, hollow = (
@@ -72,7 +81,7 @@ class SkinMapper:
         sight = sights(along_mm, aside_mm, camera.lens_above_mm)
         nominal = _nominal(camera, float(np.median(widest_mm)))
         ahead = np.arctan2(-sight[:, 2, 0], sight[:, 2, 2])
-        turn = turn_seen(self._faces.sample(*portraits.on_one_strip(), portraits.radius_px), pulses, ahead, nominal)
+        turn = turn_seen(self._faces.sample(*on_one_strip(portraits), portraits.radius_px), pulses, ahead, nominal)
         if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead:
             return None
         trust = 1.0 / (1.0 + (np.maximum(hollow, 0.0) / settings.doubtful_hollow) ** 2)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
+from grader.domain.skin import SkinMeasures
 from grader.vision.colour import cielab, hue_deg
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Values, cell_areas
 from grader.vision.skin_map.mapper import SkinMap
 
 _LEAST_SEEN = 0.25
 """A row of which less was seen says nothing about itself: it is taken to be like the nearest one that does."""
-
 _LEAST_WEIGHT = 0.02
-"""What was seen less of a cell is no colour."""
-
-
-class SkinMeasures(NamedTuple):
-    """blush_fraction: of the whole skin, 0..1. ground_hue_deg: circular mean CIELAB hue of the ground colour, NaN where
-    there is next to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn from
-    frame to frame, without its sense."""
-
-    blush_fraction: float
-    ground_hue_deg: float
-    skin_seen: float
-    turn_deg: float
+"""A cell that was seen less has no colour."""
+_LEAST_GROUND = 0.02
+"""Of the skin: less ground colour has no mean worth the name."""
 
 
 def measured(skin_map: SkinMap, colours: ColourCalibration, hollow_deg: float, pulses_per_frame: int) -> SkinMeasures:
@@ -40,13 +29,11 @@ def measured(skin_map: SkinMap, colours: ColourCalibration, hollow_deg: float, p
     has_hue = np.hypot(lab[..., 1], lab[..., 2]) >= colours.least_chroma
     blush = has_hue & (hue >= colours.blush_from_deg) & (hue <= colours.blush_to_deg)
     ground = has_hue & (hue > colours.blush_to_deg) & (hue <= colours.ground_to_deg)
-    around = np.exp(1j * np.radians(hue))
-    of_ground = float((area * seen * ground).sum())
+    of_ground = area * (seen & ground)
+    mean = (np.exp(1j * np.radians(hue)) * of_ground).sum()
     return SkinMeasures(
         blush_fraction=_share(area, blush, (skin_map.skin.weight > _LEAST_WEIGHT) & (blush | ground)),
-        ground_hue_deg=float(np.degrees(np.angle((around * area * seen * ground).sum())))
-        if of_ground > 0.02 * whole
-        else float("nan"),
+        ground_hue_deg=float(np.degrees(np.angle(mean))) if of_ground.sum() > _LEAST_GROUND * whole else np.nan,
         skin_seen=float((area * seen).sum() / whole),
         turn_deg=float(np.degrees(abs(skin_map.turn.rad_per_pulse)) * pulses_per_frame),
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.vision.portrait import Portraits
+from grader.domain.skin import Portraits
+from grader.vision.portrait import sampled
 from grader.vision.skin_map.grid import LONGITUDE_STEP_RAD, Floats, Spheroid, Values
 from grader.vision.skin_map.light import log_light
 from grader.vision.skin_map.placing import placed
@@ -39,7 +40,7 @@ def slips(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Value
 
 def _further(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Values) -> Values:
     at = placed(body, turned_rad, sight, portraits.centre_px, portraits.radius_px, _EVERY)
-    logs = log_light(portraits.sample(at.x_px, at.y_px)).reshape(*at.facing.shape, 3)
+    logs = log_light(sampled(portraits, at.x_px, at.y_px)).reshape(*at.facing.shape, 3)
     layers = np.empty((5, *at.facing.shape), np.float32)
     weight, marks = layers[0], layers[3:]
     np.maximum(at.facing - _LEAST_FACING, 0, out=weight)

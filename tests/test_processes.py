@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from grader.processes import born_deaf_to_ctrl_c
 from hardware.sim.crew import pictures
-from hardware.sim.deafness import born_deaf_to_ctrl_c
 from hardware.sim.levels import IDEAL
 from hardware.sim.line import LineSettings, SimulatedLine
 

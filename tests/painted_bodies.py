@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.domain.skin import PORTRAIT_PX, Portraits, Sighting
 from grader.domain.views import N_CALLIPERS, VIEW_COLUMNS, VIEW_WIDTH
 from grader.vision.colour import srgb_counts
-from grader.vision.portrait import PORTRAIT_PX, Portraits
 from grader.vision.rays import RAY_ANGLES
 
 Values = NDArray[np.float64]
@@ -26,12 +26,16 @@ RED, YELLOW = np.array([0.03, 0.05, 0.35]), np.array([0.08, 0.45, 0.55])
 
 
 class Filmed(NamedTuple):
-    """One fruit as the eye would have it: `SkinMapper.map`'s arguments, and how far it had turned in each view."""
+    """One fruit as the eye would have it, and how far it had turned in each view."""
 
     portraits: Portraits
     views: NDArray[np.float32]
     pulses: NDArray[np.int64]
     turned_rad: Values
+
+    @property
+    def sighting(self) -> Sighting:
+        return Sighting(0, 0, self.pulses, self.views, self.portraits)
 
 
 def blotches(seed: int, share: float = 0.5) -> Paint:

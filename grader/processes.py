@@ -1,14 +1,27 @@
-"""Processes that a Ctrl-C does not reach, and those that outlive the process that started them."""
+"""What concerns a whole process: whom a Ctrl-C reaches, who outlives whom, what becomes of memory."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, malloc.h
+_KEPT_BYTES, _LARGEST_KEPT_BYTES = 1 << 28, 1 << 25  # the most that it takes
+
+
+def keep_memory() -> None:
+    """Have the C library keep what is freed: a line asks for the same megabytes again at every frame, and the system
+    would hand them out page by page, each wiped first. Without effect where the library is another one."""
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
 
 
 @contextmanager

@@ -1,0 +1,58 @@
+"""What goes to whoever maps the skin of fruit, and what comes back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PORTRAIT_PX = 64
+"""Side of a portrait in the pixels of the eye's working plane, of 1.6 mm on the reference line: 102 mm."""
+
+
+class Portraits(NamedTuple):
+    """v pictures of single fruit, cut out of frames.
+
+    pixels: (v, PORTRAIT_PX, PORTRAIT_PX, 3) uint8 blue, green, red. centre_px: (v, 2) float32, x and y of the outline's
+    centre in the portrait. radius_px: (v, N_RAYS) float32, its radii, as in `Outlines`.
+    """
+
+    pixels: NDArray[np.uint8]
+    centre_px: NDArray[np.float32]
+    radius_px: NDArray[np.float32]
+
+
+class Sighting(NamedTuple):
+    """All views of one fruit that has left the picture. pulses: (v,) int64, rising. views: (v, VIEW_WIDTH) float32,
+    laid out as `VIEW_COLUMNS` says. portraits: v of them."""
+
+    lane: int
+    cup: int
+    pulses: NDArray[np.int64]
+    views: NDArray[np.float32]
+    portraits: Portraits
+
+
+class SkinMeasures(NamedTuple):
+    """What a map of the whole skin says of a fruit.
+
+    blush_fraction: of the whole skin, 0..1. ground_hue_deg: circular mean of the CIELAB hue of the ground colour, NaN
+    where there is next to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn
+    from frame to frame, without its sense.
+    """
+
+    blush_fraction: float
+    ground_hue_deg: float
+    skin_seen: float
+    turn_deg: float
+
+
+class MappedSkin(NamedTuple):
+    """The map of one fruit was made. measures: None where it cannot be told how the fruit turned. took_ms: how long it
+    took."""
+
+    lane: int
+    cup: int
+    measures: SkinMeasures | None
+    took_ms: float = 0.0

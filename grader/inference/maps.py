@@ -1,0 +1,128 @@
+"""Whoever maps skins: at once, or in a process of its own on another core."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+
+import cv2
+
+from grader.domain.colour import ColourCalibration
+from grader.domain.installation import CameraPlace
+from grader.domain.skin import MappedSkin, Sighting
+from grader.errors import DeviceError
+from grader.processes import born_deaf_to_ctrl_c, keep_memory
+from grader.vision.skin_map.mapper import MapSettings, SkinMapper
+from grader.vision.skin_map.measures import measured
+
+MOST_WAITING = 240
+"""Fruit that wait to be mapped, two seconds of the fastest line: no map of a later one would come in time."""
+_NICER = 5
+"""The line goes first where there are too few cores."""
+_END_S = 2.0
+
+
+class MapSkins:
+    """Maps at once, for a replay: the line waits."""
+
+    def __init__(self, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings) -> None:
+        self._camera, self._colours, self._settings = camera, colours, settings
+        self._mapper = SkinMapper(camera, settings)
+
+    def of(self, sightings: Sequence[Sighting]) -> list[MappedSkin]:
+        """One of each, in their order."""
+        return [self._of(sighting) for sighting in sightings]
+
+    def _of(self, sighting: Sighting) -> MappedSkin:
+        began = time.perf_counter()
+        skin_map = self._mapper.map(sighting)
+        measures = (
+            None
+            if skin_map is None
+            else measured(skin_map, self._colours, self._settings.hollow_deg, self._camera.pulses_per_frame)
+        )
+        return MappedSkin(sighting.lane, sighting.cup, measures, (time.perf_counter() - began) * 1e3)
+
+
+class MapProcess:
+    """A process that maps, for a line that waits for nobody. One thread hands fruit over and takes the maps."""
+
+    def __init__(self, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings) -> None:
+        """Raises DeviceError when no process can be started."""
+        context = multiprocessing.get_context("spawn")
+        fruit, self._fruit = context.Pipe(duplex=False)
+        self._maps, maps = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=_work, args=(fruit, maps, camera, colours, settings), daemon=True, name="maps"
+        )
+        try:
+            with born_deaf_to_ctrl_c():
+                self._process.start()
+        except OSError as problem:
+            raise DeviceError(f"no process for maps of skin can be started: {problem}") from problem
+        finally:
+            fruit.close()  # only the process's own ends stay open, so that its end is seen here
+            maps.close()
+        self._waiting: queue.Queue[Sighting | None] = queue.Queue(MOST_WAITING)
+        self._sender = threading.Thread(target=self._send, name="maps", daemon=True)
+        self._sender.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid or 0
+
+    def ask(self, sightings: Sequence[Sighting]) -> None:
+        """Have fruit mapped. Never waits: what finds no room is not mapped. Raises DeviceError when the process is
+        gone."""
+        if not self._process.is_alive():
+            raise DeviceError("the process that maps skins has ended")
+        with contextlib.suppress(queue.Full):
+            for sighting in sightings:
+                self._waiting.put_nowait(sighting)
+
+    def made(self) -> list[MappedSkin]:
+        """Maps since the last call. Never waits. Raises DeviceError when the process is gone."""
+        made = []
+        try:
+            while self._maps.poll():
+                made.append(self._maps.recv())
+        except (EOFError, OSError):
+            raise DeviceError("the process that maps skins has ended") from None
+        return made
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+        self._process.kill()
+        self._process.join(_END_S)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
+        self._waiting.put(None)
+        self._sender.join(_END_S)
+        self._fruit.close()
+        self._maps.close()
+
+    def _send(self) -> None:
+        """A pipe takes a fruit of 300 kB only as fast as it is read: the line does not wait for that."""
+        with contextlib.suppress(OSError):
+            while (sighting := self._waiting.get()) is not None:
+                self._fruit.send(sighting)
+
+
+def _work(
+    fruit: Connection, made: Connection, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings
+) -> None:
+    os.nice(_NICER)
+    keep_memory()
+    cv2.setNumThreads(1)
+    maps = MapSkins(camera, colours, settings)
+    with contextlib.suppress(EOFError, OSError):  # whoever asked is gone
+        while True:
+            made.send(maps.of([fruit.recv()])[0])

@@ -1,0 +1,25 @@
+"""Those who work something out beside the line, on another core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from grader.domain.skin import MappedSkin, Sighting
+
+
+class SkinMaps(Protocol):
+    """Maps the skin of fruit."""
+
+    def ask(self, sightings: Sequence[Sighting]) -> None:
+        """Have fruit mapped. Never blocks: what finds no room is not mapped. Raises DeviceError when it is gone."""
+        ...
+
+    def made(self) -> list[MappedSkin]:
+        """Maps since the last call, in the order in which they were asked for. Never blocks. Raises DeviceError when
+        it is gone."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...

@@ -1,0 +1,50 @@
+"""The portraits of cups on their way, until somebody else maps the skin of what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.skin import PORTRAIT_PX, Portraits, Sighting
+from grader.vision.rays import N_RAYS
+
+Index = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Skins:
+    """portraits: (lanes, slots, views) of them, where the views are kept, too. mapped: (lanes, slots) bool, the map of
+    the cup's fruit is joined. sightings: of fruit that have left the picture, since they were last taken."""
+
+    portraits: Portraits
+    mapped: NDArray[np.bool_]
+    sightings: list[Sighting] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lanes: int, slots: int, views: int) -> Skins:
+        """Room for so many. It costs what is used of it."""
+        shape = (lanes, slots, views)
+        kept = Portraits(
+            np.empty((*shape, PORTRAIT_PX, PORTRAIT_PX, 3), np.uint8),
+            np.empty((*shape, 2), np.float32),
+            np.empty((*shape, N_RAYS), np.float32),
+        )
+        return cls(kept, np.zeros((lanes, slots), bool))
+
+    def keep(self, lane: Index, slot: Index, place: Index, portraits: Portraits, which: Index) -> None:
+        """Some of the portraits, of as many views."""
+        self.portraits.pixels[lane, slot, place] = portraits.pixels[which]
+        self.portraits.centre_px[lane, slot, place] = portraits.centre_px[which]
+        self.portraits.radius_px[lane, slot, place] = portraits.radius_px[which]
+
+    def sight(
+        self, lane: int, slot: int, cup: int, views: NDArray[np.float32], pulses: Index, whole: NDArray[np.bool_]
+    ) -> None:
+        """A fruit is to be mapped: by its views (v, VIEW_WIDTH) at pulses (v,), those that count (v,)."""
+        kept = self.portraits
+        of_fruit = Portraits(
+            kept.pixels[lane, slot][whole], kept.centre_px[lane, slot][whole], kept.radius_px[lane, slot][whole]
+        )
+        self.sightings.append(Sighting(lane, cup, pulses[whole], views[whole], of_fruit))

@@ -1,0 +1,119 @@
+"""Whoever maps skins: the same maps at once and beside the line, and a line that waits for neither."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import painted_bodies as painted
+import pytest
+
+from grader.domain.colour import ColourCalibration
+from grader.domain.installation import CameraPlace
+from grader.domain.skin import MappedSkin, Sighting
+from grader.errors import DeviceError
+from grader.inference.maps import MOST_WAITING, MapProcess, MapSkins
+from grader.vision.skin_map.mapper import MapSettings
+
+PATIENCE_S = 30.0
+CAMERA = CameraPlace(
+    width_px=1280,
+    height_px=610,
+    bands=("blue", "green", "red"),
+    mm_per_px=0.8,
+    cup_zero_px=(0.0, 80.0),
+    lane_pitch_px=150.0,
+    pulses_per_frame=painted.PULSES_PER_FRAME,
+    lens_above_mm=painted.LENS_MM,
+    seat="rollers",
+    turn_deg_per_pulse=0.47,
+)
+MAPPED_BY = (CAMERA, ColourCalibration(), MapSettings())
+
+
+def sighting(cup: int, paint: painted.Paint) -> Sighting:
+    return painted.filmed(paint, 22.0, noise=2.0, seed=cup).sighting._replace(lane=cup % 3, cup=cup)
+
+
+@pytest.fixture(scope="module")
+def fruit() -> list[Sighting]:
+    """The last one is of one colour."""
+    return [*(sighting(cup, painted.blotches(cup)) for cup in range(4)), sighting(4, painted.one_colour)]
+
+
+@pytest.fixture
+def process() -> Iterator[MapProcess]:
+    opened = MapProcess(*MAPPED_BY)
+    yield opened
+    opened.close()
+
+
+def until_made(process: MapProcess, count: int) -> list[MappedSkin]:
+    made: list[MappedSkin] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(made) < count:
+        assert time.monotonic() < deadline, f"{len(made)} of {count} maps came"
+        made += process.made()
+        time.sleep(0.01)
+    return made
+
+
+def test_a_process_makes_the_maps_that_are_made_at_once_and_in_the_order_of_asking(
+    process: MapProcess, fruit: list[Sighting]
+) -> None:
+    at_once = MapSkins(*MAPPED_BY).of(fruit)
+    process.ask(fruit)
+    beside = until_made(process, len(fruit))
+    assert [made._replace(took_ms=0.0) for made in beside] == [made._replace(took_ms=0.0) for made in at_once]
+    assert [made.cup for made in beside] == [0, 1, 2, 3, 4]
+    assert [made.measures is None for made in beside] == [False, False, False, False, True]
+
+
+def test_nobody_waits_for_a_process_that_hangs_and_what_finds_no_room_is_not_mapped(
+    process: MapProcess, fruit: list[Sighting]
+) -> None:
+    process.ask(fruit[:1])
+    until_made(process, 1)
+    worker = process.pid
+    os.kill(worker, signal.SIGSTOP)
+    longest = 0.0
+    for _ in range(2 * MOST_WAITING):
+        before = time.perf_counter()
+        process.ask(fruit[:1])
+        assert process.made() == []
+        longest = max(longest, time.perf_counter() - before)
+    assert longest < 1.0  # a pipe holds less than one fruit: one that waited would wait for ever
+    os.kill(worker, signal.SIGCONT)
+    made = until_made(process, MOST_WAITING)
+    assert len(made) <= MOST_WAITING + 2
+
+
+def test_a_process_that_was_killed_is_said_to_be_gone_and_closing_it_twice_is_safe(fruit: list[Sighting]) -> None:
+    process = MapProcess(*MAPPED_BY)
+    process.ask(fruit)
+    os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_S
+    with pytest.raises(DeviceError, match="has ended"):
+        while time.monotonic() < deadline:
+            process.made()
+    with pytest.raises(DeviceError, match="has ended"):
+        while time.monotonic() < deadline:
+            process.ask(fruit)
+    process.close()
+    process.close()
+
+
+def test_a_fruit_with_too_few_views_has_no_map() -> None:
+    few = painted.filmed(painted.blotches(1), 22.0, views=4).sighting
+    (made,) = MapSkins(*MAPPED_BY).of([few])
+    assert made.measures is None
+
+
+def test_a_picture_of_noise_has_no_map(fruit: list[Sighting]) -> None:
+    rng = np.random.default_rng(5)
+    noise = fruit[0].portraits._replace(pixels=rng.integers(0, 256, fruit[0].portraits.pixels.shape, np.uint8))
+    (made,) = MapSkins(*MAPPED_BY).of([fruit[0]._replace(portraits=noise)])
+    assert made.measures is None

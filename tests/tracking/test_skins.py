@@ -1,0 +1,129 @@
+"""What a map of its skin says belongs to the fruit that was sent off, and to no other."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from test_track import CAMERA, LINE, SETTINGS, views
+
+from grader.domain.flags import Flag
+from grader.domain.fruit import FruitMeasurements
+from grader.domain.skin import PORTRAIT_PX, MappedSkin, Portraits, SkinMeasures
+from grader.domain.views import Occupancy
+from grader.tracking.belt import advance
+from grader.tracking.state import TrackState, new_track
+from grader.tracking.track import close_seen, decide, join_maps, observe
+from grader.units import Pulse
+from grader.vision.combine import CombineSettings
+from grader.vision.eye import Shown
+from grader.vision.rays import N_RAYS
+
+FRAMES = range(400, 1000, 48)
+CUPS = [(0, 2), (1, 2), (0, 3)]
+MEASURES = SkinMeasures(blush_fraction=0.123, ground_hue_deg=77.0, skin_seen=0.91, turn_deg=19.5)
+
+
+def number_of(lane: int, cup: int, pulse: int) -> int:
+    return (lane * 100 + cup * 10 + pulse // 48) % 251
+
+
+def shown(cups: list[tuple[int, int]], rows: list[int], pulse: int) -> Shown:
+    """Portraits of some rows, filled with a number that is theirs alone."""
+    pixels = np.zeros((len(rows), PORTRAIT_PX, PORTRAIT_PX, 3), np.uint8)
+    for index, row in enumerate(rows):
+        pixels[index] = number_of(*cups[row], pulse)
+    m = len(rows)
+    return Shown(
+        np.array(rows), Portraits(pixels, np.full((m, 2), 32, np.float32), np.full((m, N_RAYS), 20, np.float32))
+    )
+
+
+def track() -> TrackState:
+    state = new_track(LINE, CAMERA, SETTINGS, maps=True)
+    advance(state.belt, Pulse(0), state.course.reach)
+    return state
+
+
+def passed(state: TrackState, rows: list[int] | None = None) -> None:
+    """The cups cross the picture; those of some rows hold a fruit, the others none."""
+    rows = list(range(len(CUPS))) if rows is None else rows
+    for pulse in FRAMES:
+        seen = views(CUPS)
+        seen.occupancy[[row for row in range(len(CUPS)) if row not in rows]] = Occupancy.EMPTY
+        observe(state, seen, Pulse(pulse), Flag.NONE, shown(CUPS, rows, pulse))
+    advance(state.belt, Pulse(3 * 96 + state.course.leaves), state.course.reach)
+    close_seen(state, CAMERA, SETTINGS, CombineSettings())
+
+
+def decided(state: TrackState) -> dict[tuple[int, int], FruitMeasurements]:
+    fruit = decide(state, LINE, sugar=None, settings=SETTINGS, all_cups=True)
+    return {(int(fruit.lane[row]), int(fruit.cup[row])): fruit.rows([row]) for row in range(len(fruit))}
+
+
+def test_every_fruit_is_sent_off_once_with_its_own_portraits_in_their_order() -> None:
+    state = track()
+    passed(state, rows=[0, 2])
+    assert state.skins is not None
+    assert [(each.lane, each.cup) for each in state.skins.sightings] == [(0, 2), (0, 3)]
+    for each in state.skins.sightings:
+        assert each.pulses.tolist() == list(FRAMES)
+        numbers = [number_of(each.lane, each.cup, pulse) for pulse in FRAMES]
+        assert each.portraits.pixels[:, 0, 0, 0].tolist() == numbers
+        assert (each.portraits.pixels == each.portraits.pixels[:, :1, :1, :1]).all()
+
+
+def test_what_the_map_says_replaces_what_the_views_said_of_that_fruit_alone() -> None:
+    state = track()
+    passed(state)
+    join_maps(state, [MappedSkin(0, 3, MEASURES)])
+    fruit = decided(state)
+    assert {name: float(getattr(fruit[0, 3], name)[0]) for name in MEASURES._fields} == MEASURES._asdict()
+    assert not fruit[0, 3].flags[0] & (Flag.NO_MAP | Flag.TURN_UNSURE)
+    for other in ((0, 2), (1, 2)):
+        assert float(fruit[other].blush_fraction[0]) == pytest.approx(1.0)  # as its views have it
+        assert fruit[other].flags[0] & Flag.NO_MAP
+
+
+def test_a_ground_colour_that_there_is_not_takes_the_place_of_one_that_views_imagined() -> None:
+    state = track()
+    passed(state)
+    join_maps(state, [MappedSkin(0, 2, MEASURES._replace(ground_hue_deg=math.nan))])
+    assert np.isnan(decided(state)[0, 2].ground_hue_deg[0])
+
+
+def test_a_fruit_whose_turn_was_not_seen_keeps_what_its_views_say_and_says_so() -> None:
+    state = track()
+    passed(state)
+    join_maps(state, [MappedSkin(*cup, None) for cup in CUPS])
+    for fruit in decided(state).values():
+        assert fruit.flags[0] & Flag.TURN_UNSURE and not fruit.flags[0] & Flag.NO_MAP
+        assert float(fruit.blush_fraction[0]) == pytest.approx(1.0)
+
+
+def test_a_map_that_comes_after_the_decision_is_left_and_does_not_fall_to_the_next_in_its_slot() -> None:
+    state = track()
+    passed(state)
+    assert all(fruit.flags[0] & Flag.NO_MAP for fruit in decided(state).values())
+    late = [MappedSkin(lane, cup, MEASURES) for lane, cup in CUPS]
+    join_maps(state, late)
+    slots = state.course.slots
+    for pulse in FRAMES:  # whole rounds of slots later
+        observe(state, views([(0, 2 + slots)]), Pulse(pulse + slots * 96), Flag.NONE)
+    join_maps(state, late)
+    assert not np.any(np.isclose(state.measured, MEASURES.turn_deg))
+    assert state.skins is not None and not state.skins.mapped.any()
+
+
+def test_an_empty_cup_is_not_sent_off_and_gets_no_flag() -> None:
+    state = track()
+    passed(state, rows=[])
+    assert state.skins is not None and state.skins.sightings == []
+    assert decided(state) == {}
+
+
+def test_where_the_picture_reaches_beyond_the_decision_no_maps_are_made() -> None:
+    near = LINE.gates.__class__(decision_mm=1000.0)
+    line = LINE.__class__(fruit="apple", line=LINE.line, cameras=LINE.cameras, gates=near)
+    assert new_track(line, CAMERA, SETTINGS, maps=True).skins is None
