@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PORTRAIT_PX = 64
-"""Side of a portrait in the pixels of the eye's working plane, of 1.6 mm on the reference line: 102 mm."""
+"""Side of a portrait; on the reference line its pixels are those of the eye's working plane, of 1.6 mm: 102 mm."""
 
 
 class Portraits(NamedTuple):

@@ -25,7 +25,7 @@ from grader.vision.colour import colour_table, look_up, srgb_counts
 from grader.vision.face import CELL_SHARE, FaceSampler, skin_weights
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view, sight_deg
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
-from grader.vision.portrait import portraits_of
+from grader.vision.portrait import portraits_of, shrink_for
 from grader.vision.size import Sizes, sizes
 from grader.vision.spots import SpotFinder, SpotSettings
 
@@ -74,6 +74,7 @@ class Eye:
         most_cups = line.lanes * (int(camera.width_px / cup_pitch_px(camera, line)) + 2)
         self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, most_cups, settings.outline)
         self._faces = FaceSampler(most_cups)
+        self._portrait_shrink = shrink_for(camera.mm_per_px * SHRINK)
         self._spots = SpotFinder(most_cups, self._table.log_light, settings.spots)
         self._skin_weights = np.stack([skin_weights(deg) for deg in sight_deg(camera, line)])
         shape = (most_cups, self._skin_weights.shape[1])
@@ -97,7 +98,7 @@ class Eye:
     def look_and_keep(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Shown]:
         """The same, and portraits of all that an outline was found of."""
         views, outlines = self._looked(pixels, pulse)
-        return views, Shown(outlines.row, portraits_of(self._small, outlines))
+        return views, Shown(outlines.row, portraits_of(self._small, outlines, self._portrait_shrink))
 
     def _looked(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Outlines]:
         cups = cups_in_view(self.camera, self.line, pulse)

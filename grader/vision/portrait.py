@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +11,24 @@ from numpy.typing import NDArray
 from grader.domain.skin import PORTRAIT_PX, Portraits
 from grader.vision.outline import Outlines
 
+_WIDEST_MM = 100.0
+"""A cup carries less."""
 
-def portraits_of(picture: NDArray[np.uint8], outlines: Outlines) -> Portraits:
-    """One of every outline, in their order. picture: (h, w, 3), where they were found; no smaller than a portrait."""
+
+def portraits_of(picture: NDArray[np.uint8], outlines: Outlines, shrink: int = 1) -> Portraits:
+    """One of every outline, in their order. picture: (h, w, 3), where they were found. shrink: pixels of it to one of a
+    portrait."""
+    centre, radius = outlines.centre, outlines.radius
+    if shrink > 1:
+        size = (picture.shape[1] // shrink, picture.shape[0] // shrink)
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        centre, radius = (centre + np.float32(0.5)) / shrink - np.float32(0.5), radius / shrink
+    missing = [max(PORTRAIT_PX - side, 0) for side in picture.shape[:2]]
+    if any(missing):  # a picture of a single small lane
+        wider = cv2.copyMakeBorder(picture, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
+        picture = np.asarray(wider, np.uint8)
     height, width = picture.shape[:2]
-    corner = np.rint(outlines.centre).astype(np.int64) - PORTRAIT_PX // 2
+    corner = np.rint(centre).astype(np.int64) - PORTRAIT_PX // 2
     x, y = np.clip(corner[0], 0, width - PORTRAIT_PX), np.clip(corner[1], 0, height - PORTRAIT_PX)
     windows = np.lib.stride_tricks.as_strided(
         picture,
@@ -22,7 +37,12 @@ def portraits_of(picture: NDArray[np.uint8], outlines: Outlines) -> Portraits:
         writeable=False,
     )
     pixels = windows[y, x].reshape(-1, PORTRAIT_PX, PORTRAIT_PX, 3)
-    return Portraits(pixels, (outlines.centre - (x, y)).T.astype(np.float32), outlines.radius)
+    return Portraits(pixels, (centre - (x, y)).T.astype(np.float32), radius.astype(np.float32))
+
+
+def shrink_for(mm_per_px: float) -> int:
+    """Of a picture at this scale, so that a fruit fits into its portrait."""
+    return math.ceil(_WIDEST_MM / (PORTRAIT_PX * mm_per_px))
 
 
 def on_one_strip(portraits: Portraits) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

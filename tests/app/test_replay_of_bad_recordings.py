@@ -106,7 +106,9 @@ def differs(record: FruitRecord, sound: FruitRecord) -> bool:
         return 0.0 if mine is None and other is None else abs((mine or 0.0) - (other or 0.0))
 
     new = Flag(record.flags & ~sound.flags)
-    looks_else = record.grade != sound.grade or off("diameter_mm") > SAME_MM or off("blush_fraction") > SAME_BLUSH
+    # A fruit at the very edge of a class may cross it by less than what counts as the same.
+    graded_else = record.grade != sound.grade and record.values == sound.values
+    looks_else = graded_else or off("diameter_mm") > SAME_MM or off("blush_fraction") > SAME_BLUSH
     return (looks_else and not new) or (off("mass_g") > SAME_G and not new & WEIGHED_OTHERWISE)
 
 
