@@ -50,7 +50,7 @@ class SkinMeasures(NamedTuple):
 
 class MappedSkin(NamedTuple):
     """The map of one fruit was made. measures: None where it cannot be told how the fruit turned. took_ms: how long it
-    took."""
+    took, its share of those that were made together."""
 
     lane: int
     cup: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
@@ -15,14 +15,16 @@ import cv2
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace
-from grader.domain.skin import MappedSkin, Sighting
+from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.errors import DeviceError
 from grader.processes import born_deaf_to_ctrl_c, keep_memory
-from grader.vision.skin_map.mapper import MapSettings, SkinMapper
+from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
 from grader.vision.skin_map.measures import measured
 
-MOST_WAITING = 240
-"""Fruit that wait to be mapped, two seconds of the fastest line: no map of a later one would come in time."""
+MOST_WAITING = 96
+"""Fruit that wait to be mapped, most of a second of the fastest line: the map of an older one comes too late."""
+TOGETHER = 8
+"""Fruit that are mapped together: a row of cups of the widest line."""
 _NICER = 5
 """The line goes first where there are too few cores."""
 _END_S = 2.0
@@ -37,17 +39,18 @@ class MapSkins:
 
     def of(self, sightings: Sequence[Sighting]) -> list[MappedSkin]:
         """One of each, in their order."""
-        return [self._of(sighting) for sighting in sightings]
-
-    def _of(self, sighting: Sighting) -> MappedSkin:
         began = time.perf_counter()
-        skin_map = self._mapper.map(sighting)
-        measures = (
-            None
-            if skin_map is None
-            else measured(skin_map, self._colours, self._settings.hollow_deg, self._camera.pulses_per_frame)
-        )
-        return MappedSkin(sighting.lane, sighting.cup, measures, (time.perf_counter() - began) * 1e3)
+        made = [self._measures(skin_map) for skin_map in self._mapper.map(sightings)]
+        took_ms = (time.perf_counter() - began) * 1e3 / max(len(sightings), 1)
+        return [
+            MappedSkin(sighting.lane, sighting.cup, measures, took_ms)
+            for sighting, measures in zip(sightings, made, strict=True)
+        ]
+
+    def _measures(self, skin_map: SkinMap | None) -> SkinMeasures | None:
+        if skin_map is None:
+            return None
+        return measured(skin_map, self._colours, self._settings.hollow_deg, self._camera.pulses_per_frame)
 
 
 class MapProcess:
@@ -69,7 +72,8 @@ class MapProcess:
         finally:
             fruit.close()  # only the process's own ends stay open, so that its end is seen here
             maps.close()
-        self._waiting: queue.Queue[Sighting | None] = queue.Queue(MOST_WAITING)
+        self._waiting: deque[Sighting] = deque(maxlen=MOST_WAITING)
+        self._asked, self._closing = threading.Condition(), False
         self._sender = threading.Thread(target=self._send, name="maps", daemon=True)
         self._sender.start()
 
@@ -79,20 +83,20 @@ class MapProcess:
         return self._process.pid or 0
 
     def ask(self, sightings: Sequence[Sighting]) -> None:
-        """Have fruit mapped. Never waits: what finds no room is not mapped. Raises DeviceError when the process is
-        gone."""
+        """Have fruit mapped. Never waits: where there are too many, those that have waited longest are not mapped.
+        Raises DeviceError when the process is gone."""
         if not self._process.is_alive():
             raise DeviceError("the process that maps skins has ended")
-        with contextlib.suppress(queue.Full):
-            for sighting in sightings:
-                self._waiting.put_nowait(sighting)
+        with self._asked:
+            self._waiting.extend(sightings)
+            self._asked.notify()
 
     def made(self) -> list[MappedSkin]:
         """Maps since the last call. Never waits. Raises DeviceError when the process is gone."""
-        made = []
+        made: list[MappedSkin] = []
         try:
             while self._maps.poll():
-                made.append(self._maps.recv())
+                made += self._maps.recv()
         except (EOFError, OSError):
             raise DeviceError("the process that maps skins has ended") from None
         return made
@@ -101,19 +105,27 @@ class MapProcess:
         """End it. Idempotent."""
         self._process.kill()
         self._process.join(_END_S)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._waiting.get_nowait()
-        self._waiting.put(None)
+        with self._asked:
+            self._closing = True
+            self._asked.notify()
         self._sender.join(_END_S)
         self._fruit.close()
         self._maps.close()
 
     def _send(self) -> None:
-        """A pipe takes a fruit of 300 kB only as fast as it is read: the line does not wait for that."""
+        """A pipe takes a fruit of 300 kB only as fast as it is read: the line does not wait for that. The latest come
+        first: where there are too many, their maps are in time, and those of the others never would be."""
         with contextlib.suppress(OSError):
-            while (sighting := self._waiting.get()) is not None:
-                self._fruit.send(sighting)
+            while batch := self._latest():
+                self._fruit.send(batch)
+
+    def _latest(self) -> list[Sighting]:
+        """Some that wait, in the order in which they came; none when all is over."""
+        with self._asked:
+            self._asked.wait_for(lambda: self._waiting or self._closing)
+            return (
+                [] if self._closing else [self._waiting.pop() for _ in range(min(len(self._waiting), TOGETHER))][::-1]
+            )
 
 
 def _work(
@@ -125,4 +137,4 @@ def _work(
     maps = MapSkins(camera, colours, settings)
     with contextlib.suppress(EOFError, OSError):  # whoever asked is gone
         while True:
-            made.send(maps.of([fruit.recv()])[0])
+            made.send(maps.of(fruit.recv()))

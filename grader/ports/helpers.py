@@ -12,12 +12,12 @@ class SkinMaps(Protocol):
     """Maps the skin of fruit."""
 
     def ask(self, sightings: Sequence[Sighting]) -> None:
-        """Have fruit mapped. Never blocks: what finds no room is not mapped. Raises DeviceError when it is gone."""
+        """Have fruit mapped. Never blocks: where there are too many, some are not mapped. Raises DeviceError when it is
+        gone."""
         ...
 
     def made(self) -> list[MappedSkin]:
-        """Maps since the last call, in the order in which they were asked for. Never blocks. Raises DeviceError when
-        it is gone."""
+        """Maps since the last call, in any order. Never blocks. Raises DeviceError when it is gone."""
         ...
 
     def close(self) -> None:

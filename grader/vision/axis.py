@@ -124,7 +124,7 @@ def _lies(
     nominal: Values,
     settings: LieSettings,
 ) -> Lie:
-    share, pulse = _shares(widths_mm, trust), from_middle(pulses, trust > 0)
+    share, pulse = _shares(widths_mm, trust), _from_middle(pulses, trust > 0)
     rate, doubt = _turn_rates(share, towards, pulse, trust, nominal, settings)
     axis, turned, believed = _lying(share, towards, rate[:, None] * pulse, trust, settings)
     return Lie(axis, turned, believed, np.abs(rate), doubt)
@@ -149,7 +149,7 @@ def _lying(
     return _most_alike_axis(coefficients, settings), turned, (each * belief(residual, 1.0)).reshape(n, v, k)
 
 
-def from_middle(pulses: NDArray[np.int64], seen: NDArray[np.bool_]) -> Values:
+def _from_middle(pulses: NDArray[np.int64], seen: NDArray[np.bool_]) -> Values:
     """Pulses from the middle of each fruit's views; 0 where there is no view."""
     first = np.where(seen, pulses, np.iinfo(np.int64).max).min(axis=1)
     last = np.where(seen, pulses, np.iinfo(np.int64).min).max(axis=1)

@@ -49,7 +49,7 @@ def blended(portraits: Portraits, at: Placed) -> Blend:
     np.multiply(weight, blue, out=of_blue)
     np.greater_equal(facing, _SEEN_FACING, out=shown, casting="unsafe")
     total, of_blue, seen = at.summed(layers[:3])
-    above = blue - at.cut(of_blue / np.maximum(total, 1e-6))
+    above = blue - at.cut((of_blue / np.maximum(total, 1e-6))[None])[0]
     np.maximum(above, 0, out=above)
     above *= np.float32(1.0 / _GLOSS)
     matt = np.divide(weight, 1 + above * above, out=layers[3])

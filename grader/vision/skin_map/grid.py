@@ -54,8 +54,8 @@ class Spheroid(NamedTuple):
         return np.asarray(np.eye(3) + (1.0 / self.ratio - 1.0) * np.outer(self.axis, self.axis))
 
 
-def cell_areas(body: Spheroid) -> Values:
+def cell_areas(body: Spheroid) -> Floats:
     """(N_LATITUDES, N_LONGITUDES): area of every cell of a body whose equator has the radius 1."""
-    along = DIRECTIONS @ body.axis
-    grown = np.sqrt(1.0 + (1.0 / body.ratio**2 - 1.0) * along**2)
-    return np.asarray(body.ratio * grown * (4.0 * np.pi / N_CELLS))
+    along = DIRECTIONS @ body.axis.astype(np.float32)
+    grown = np.sqrt(1 + np.float32(1.0 / body.ratio**2 - 1.0) * along * along)
+    return np.asarray(grown * np.float32(body.ratio * 4.0 * np.pi / N_CELLS), np.float32)

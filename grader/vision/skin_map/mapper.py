@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,8 +10,8 @@ import numpy as np
 
 from grader.domain.installation import CameraPlace
 from grader.domain.skin import Sighting
-from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS
-from grader.vision.axis import LieSettings, from_middle, lies_turning
+from grader.domain.views import MOST_VIEWS, N_CALLIPERS, VIEW_COLUMNS
+from grader.vision.axis import LieSettings, lies_turning
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
 from grader.vision.geometry import REFERENCE_DIAMETER_MM
@@ -22,6 +23,8 @@ from grader.vision.skin_map.placing import placed, sights
 from grader.vision.skin_map.slip import slips
 from grader.vision.skin_map.turn import Turn, turn_seen
 
+_RATIOS = (0.6, 1.4)
+"""Height over diameter: beyond, an outline is not that of a fruit alone."""
 _USUAL_TURN_DEG = 22.5
 """From frame to frame where nobody says how fast fruit turn: sixteen frames show all of it."""
 
@@ -61,39 +64,74 @@ class SkinMap(NamedTuple):
     skin: Blend
 
 
+class _Turning(NamedTuple):
+    """How one fruit turned, evenly, and how its v views looked at it: turned_rad (v,), sight and towards as of `sights`
+    and `calliper_directions`."""
+
+    turn: Turn
+    turned_rad: Values
+    sight: Values
+    towards: Values
+
+
 class SkinMapper:
-    """Maps fruit that one camera saw, one after the other."""
+    """Maps fruit that one camera saw."""
 
     def __init__(self, camera: CameraPlace, settings: MapSettings = MapSettings()) -> None:
         self._camera, self._settings = camera, settings
         self._faces = FaceSampler(MOST_VIEWS)
 
-    def map(self, sighting: Sighting) -> SkinMap | None:
-        """The map of one fruit; None where it cannot be told how it turned."""
-        camera, settings = self._camera, self._settings
-        pulses, views, portraits = sighting.pulses, sighting.views, sighting.portraits
-        if len(pulses) < settings.least_views:
+    def map(self, sightings: Sequence[Sighting]) -> list[SkinMap | None]:
+        """The map of each fruit; None where it cannot be told how it turned."""
+        turning = [(sighting, turning) for sighting in sightings if (turning := self._turning(sighting)) is not None]
+        bodies = iter(self._bodies(turning) if turning else ())
+        known = {id(sighting): turning for sighting, turning in turning}
+        return [
+            self._laid(sighting, known[id(sighting)], next(bodies)) if id(sighting) in known else None
+            for sighting in sightings  # a loop over fruit: the views of one fill the cache
+        ]
+
+    def _turning(self, sighting: Sighting) -> _Turning | None:
+        camera, settings, portraits = self._camera, self._settings, sighting.portraits
+        if len(sighting.pulses) < settings.least_views:
             return None
-        along_mm, aside_mm, widest_mm, hollow = (
-            views[:, VIEW_COLUMNS[name].start].astype(np.float64)
-            for name in ("along_mm", "aside_mm", "widest_mm", "hollow")
+        along_mm, aside_mm, widest_mm = (
+            sighting.views[:, VIEW_COLUMNS[name].start].astype(np.float64)
+            for name in ("along_mm", "aside_mm", "widest_mm")
         )
         sight = sights(along_mm, aside_mm, camera.lens_above_mm)
-        nominal = _nominal(camera, float(np.median(widest_mm)))
         ahead = np.arctan2(-sight[:, 2, 0], sight[:, 2, 2])
-        turn = turn_seen(self._faces.sample(*on_one_strip(portraits), portraits.radius_px), pulses, ahead, nominal)
+        nominal = _nominal(camera, float(np.median(widest_mm)))
+        faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
+        turn = turn_seen(faces, sighting.pulses, ahead, nominal)
         if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead:
             return None
-        trust = 1.0 / (1.0 + (np.maximum(hollow, 0.0) / settings.doubtful_hollow) ** 2)
-        turned = turn.rad_per_pulse * from_middle(pulses[None], trust[None] > 0)[0]
-        widths_mm = views[None, :, VIEW_COLUMNS["callipers_mm"]].astype(np.float64)
-        towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)[None]
-        axis, towards, believed = lies_turning(widths_mm, towards, turned[None], trust[None], settings.lie)
+        middle = sighting.pulses[0] + (sighting.pulses[-1] - sighting.pulses[0]) // 2
+        towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)
+        return _Turning(turn, turn.rad_per_pulse * (sighting.pulses - middle), sight, towards)
+
+    def _bodies(self, turning: Sequence[tuple[Sighting, _Turning]]) -> list[Spheroid]:
+        """Of all fruit together, by their outlines: these arrays are small."""
+        n, most = len(turning), max(len(sighting.pulses) for sighting, _ in turning)
+        widths_mm, towards = np.ones((n, most, N_CALLIPERS)), np.zeros((n, most, N_CALLIPERS, 3))
+        towards[..., 1] = 1.0
+        turned, trust = np.zeros((n, most)), np.zeros((n, most))
+        for row, (sighting, its) in enumerate(turning):
+            views = len(sighting.pulses)
+            hollow = np.maximum(sighting.views[:, VIEW_COLUMNS["hollow"].start], 0.0)
+            widths_mm[row, :views] = sighting.views[:, VIEW_COLUMNS["callipers_mm"]]
+            towards[row, :views], turned[row, :views] = its.towards, its.turned_rad
+            trust[row, :views] = 1.0 / (1.0 + (hollow / self._settings.doubtful_hollow) ** 2)
+        axis, towards, believed = lies_turning(widths_mm, towards, turned, trust, self._settings.lie)
         form = forms(widths_mm, towards, axis, believed)
-        body = Spheroid(axis[0], float(np.clip(form.height[0] / form.diameter[0], 0.6, 1.4)))
-        turned += slips(portraits, body, turned, sight)
-        at = placed(body, turned, sight, portraits.centre_px, portraits.radius_px)
-        return SkinMap(body, turn, turned, blended(portraits, at))
+        ratio = np.clip(form.height / form.diameter, *_RATIOS)
+        return [Spheroid(axis[row], float(ratio[row])) for row in range(n)]
+
+    def _laid(self, sighting: Sighting, its: _Turning, body: Spheroid) -> SkinMap:
+        portraits = sighting.portraits
+        turned_rad = its.turned_rad + slips(portraits, body, its.turned_rad, its.sight)
+        at = placed(body, turned_rad, its.sight, portraits.centre_px, portraits.radius_px)
+        return SkinMap(body, its.turn, turned_rad, blended(portraits, at))
 
 
 def _nominal(camera: CameraPlace, diameter_mm: float) -> float:

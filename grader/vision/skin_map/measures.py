@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
-from grader.vision.colour import cielab, hue_deg
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Values, cell_areas
 from grader.vision.skin_map.mapper import SkinMap
 
@@ -21,20 +21,25 @@ _LEAST_GROUND = 0.02
 
 def measured(skin_map: SkinMap, colours: ColourCalibration, hollow_deg: float, pulses_per_frame: int) -> SkinMeasures:
     """hollow_deg: stem cavity and calyx basin reach so far from the stem-calyx axis; 0 for fruit without."""
-    area = cell_areas(skin_map.body)
-    area = np.where(np.abs(DIRECTIONS @ skin_map.body.axis) < np.cos(np.radians(hollow_deg)), area, 0.0)
-    seen, whole = skin_map.skin.seen, float(area.sum())
-    lab = cielab(skin_map.skin.light[..., ::-1] @ np.array(colours.to_srgb).T)
-    hue = hue_deg(lab[..., 1], lab[..., 2])
-    has_hue = np.hypot(lab[..., 1], lab[..., 2]) >= colours.least_chroma
+    skin, body = skin_map.skin, skin_map.body
+    outside = np.abs(DIRECTIONS @ body.axis.astype(np.float32)) < np.cos(np.radians(hollow_deg))
+    area = cell_areas(body) * outside
+    whole = float(area.sum())
+    to_srgb = np.array(colours.to_srgb, np.float32)[::-1, ::-1]  # blue first
+    lab = cv2.cvtColor(cv2.transform(skin.light, to_srgb), cv2.COLOR_LBGR2Lab)
+    a, b = lab[..., 1], lab[..., 2]
+    chroma, hue = cv2.cartToPolar(a, b, angleInDegrees=True)
+    hue = np.where(hue > 180.0, hue - 360.0, hue)
+    has_hue = chroma >= colours.least_chroma
     blush = has_hue & (hue >= colours.blush_from_deg) & (hue <= colours.blush_to_deg)
     ground = has_hue & (hue > colours.blush_to_deg) & (hue <= colours.ground_to_deg)
-    of_ground = area * (seen & ground)
-    mean = (np.exp(1j * np.radians(hue)) * of_ground).sum()
+    of_ground = area * (skin.seen & ground)
+    towards = of_ground / np.maximum(chroma, 1e-6)
+    ground_hue_deg = np.degrees(np.arctan2((towards * b).sum(), (towards * a).sum()))
     return SkinMeasures(
-        blush_fraction=_share(area, blush, (skin_map.skin.weight > _LEAST_WEIGHT) & (blush | ground)),
-        ground_hue_deg=float(np.degrees(np.angle(mean))) if of_ground.sum() > _LEAST_GROUND * whole else np.nan,
-        skin_seen=float((area * seen).sum() / whole),
+        blush_fraction=_share(area, blush, (skin.weight > _LEAST_WEIGHT) & (blush | ground)),
+        ground_hue_deg=float(ground_hue_deg) if of_ground.sum() > _LEAST_GROUND * whole else np.nan,
+        skin_seen=float((area * skin.seen).sum() / whole),
         turn_deg=float(np.degrees(abs(skin_map.turn.rad_per_pulse)) * pulses_per_frame),
     )
 

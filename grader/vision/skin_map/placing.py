@@ -38,11 +38,10 @@ class Placed(NamedTuple):
         onto[:, :, :window] += onto[:, :, N_LONGITUDES:]
         return onto[:, :, :N_LONGITUDES]
 
-    def cut(self, skin: Floats) -> Floats:
-        """From the map: (rows, N_LONGITUDES) -> (v, rows, WINDOW), what each view sees of it."""
-        around = np.concatenate([skin, skin[:, :WINDOW]], axis=1)
-        windows = np.lib.stride_tricks.sliding_window_view(around, WINDOW, axis=1)
-        return np.ascontiguousarray(windows[:, self.first].transpose(1, 0, 2))
+    def cut(self, layers: Floats) -> Floats:
+        """From the map: (k, rows, N_LONGITUDES) -> (k, v, rows, WINDOW), what each view sees of it."""
+        columns = (self.first[:, None] + np.arange(WINDOW)) % N_LONGITUDES
+        return np.asarray(layers.take(columns, axis=2).transpose(0, 2, 1, 3))
 
 
 def sights(along_mm: Values, aside_mm: Values, lens_above_mm: float | None) -> Values:

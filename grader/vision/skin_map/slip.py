@@ -15,7 +15,7 @@ from grader.vision.skin_map.grid import LONGITUDE_STEP_RAD, Floats, Spheroid, Va
 from grader.vision.skin_map.light import log_light
 from grader.vision.skin_map.placing import placed
 
-_ROUNDS = 2
+_ROUNDS = 1
 _EVERY = 4
 """Every so manieth row is enough."""
 _LEAST_FACING = np.float32(0.42)
@@ -50,26 +50,25 @@ def _further(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Va
     marks[1] *= 0.5
     np.multiply(weight, marks, out=layers[1:3])
     total, *summed = at.summed(layers[:3])
-    known, of_cell = np.maximum(total, 1e-6), at.cut(total)
+    means = np.stack(summed) / np.maximum(total, 1e-6)
+    of_cell, *of_means, steep_colour, steep_light = at.cut(np.stack([total, *means, *_steepness(means, total)]))
     others = 1 - weight / np.maximum(of_cell, 1e-6)  # share of a cell that other views have shown
     judged = weight * (others > _LEAST_OTHERS)
     np.maximum(others, _LEAST_OTHERS, out=others)
     per_view = np.maximum(weight.sum(axis=(1, 2)), 1e-6)
     pull, hold = np.zeros(len(weight)), np.full(len(weight), _CALM)
-    for mark, of_mark in zip(marks, summed, strict=True):  # two
-        mean = of_mark / known
-        off = (mark - at.cut(mean)) / others
+    for mark, mean, steep in zip(marks, of_means, (steep_colour, steep_light), strict=True):  # two
+        off = (mark - mean) / others
         off -= (np.einsum("vrc,vrc->v", weight, off) / per_view)[:, None, None]  # exposure of the whole view
-        steep = at.cut(_steepness(mean, total))
         push = judged * steep / (1 + np.square(off * (1 / _FAR_OFF)) + np.square(steep * (1 / _STEEP_PER_RAD)))
         pull += np.einsum("vrc,vrc->v", push, off)
         hold += np.einsum("vrc,vrc->v", push, steep)
     return np.asarray(-pull / hold)
 
 
-def _steepness(mean: Floats, total: Floats) -> Floats:
-    """Of the map along longitude, per rad; 0 where a neighbour is not known."""
-    around = np.pad(mean, ((0, 0), (1, 1)), mode="wrap")
-    known = np.pad(total > _LEAST_OVERLAP, ((0, 0), (1, 1)), mode="wrap")
-    steep = (around[:, 2:] - around[:, :-2]) / np.float32(2.0 * LONGITUDE_STEP_RAD)
-    return steep * (known[:, 2:] & known[:, 1:-1] & known[:, :-2])
+def _steepness(means: Floats, total: Floats) -> Floats:
+    """Of maps (k, rows, N_LONGITUDES) along longitude, per rad; 0 where a neighbour is not known."""
+    known = total > _LEAST_OVERLAP
+    known = known & np.roll(known, 1, axis=1) & np.roll(known, -1, axis=1)
+    steep = np.roll(means, -1, axis=2) - np.roll(means, 1, axis=2)
+    return np.asarray(steep * (known * np.float32(0.5 / LONGITUDE_STEP_RAD)))

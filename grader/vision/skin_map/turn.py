@@ -89,11 +89,11 @@ class _Likeness:
 
     def __init__(self, faces: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
         marks, weight = _marks(faces)
-        of_marks = np.fft.rfft(weight * marks, _LENGTH, axis=-1)  # (2, v, rows, frequencies)
+        of_marks = np.fft.rfft(np.concatenate(weight * marks, axis=1), _LENGTH, axis=-1)  # (v, 2 rows, frequencies)
         of_square = np.fft.rfft(weight * np.square(marks).sum(axis=0), _LENGTH, axis=-1)
         of_weight = np.fft.rfft(weight, _LENGTH, axis=-1)
-        common = _correlated(of_marks[0], of_marks[0]) + _correlated(of_marks[1], of_marks[1])
-        power = _correlated(of_square, of_weight) + _correlated(of_weight, of_square)
+        common, half = _correlated(of_marks, of_marks), _correlated(of_square, of_weight)
+        power = half + half.conj().transpose(1, 0, 2)
         both = np.fft.irfft(np.stack([common[one, other], power[one, other]]), _LENGTH, axis=-1)
         self._both = (both[0] + 1j * both[1]).astype(np.complex64).ravel()
         self._first = (np.arange(len(one)) * _LENGTH).astype(np.int32)
