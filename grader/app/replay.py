@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from grader.app.setting_up import decider, maps_by
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
 from grader.domain.latency import LatencyHistogram
-from grader.domain.skin import MappedSkin
+from grader.domain.skin import MappedSkin, Sighting
 from grader.processes import keep_memory
-from grader.station.line import new_line, run_out, step
+from grader.station.line import LineSettings, new_line, run_out, step
 from grader.station.readings_queue import ReadingsByPulse
 from grader.storage.fruit_table import (
     FRUIT_COLUMNS,
@@ -33,11 +33,13 @@ from grader.storage.summary import Summary, summary_of, tally_of, write_summary
 
 
 class Replayed(NamedTuple):
-    """fruit.csv's rows in order of lane and cup; the summary; what the recording's reader had to say."""
+    """fruit.csv's rows in order of lane and cup; the summary; what the recording's reader had to say; and with what all
+    was decided."""
 
     records: list[FruitRecord]
     summary: Summary
     warnings: tuple[str, ...]
+    settings: LineSettings
 
 
 def replay(
@@ -46,8 +48,10 @@ def replay(
     sheet: Path | str | None = None,
     variety: str = "",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    see: Callable[[Sequence[Sighting]], None] = lambda sightings: None,
 ) -> Replayed:
-    """Run a recording through the station. progress: told (frames done, frames in all).
+    """Run a recording through the station. progress: told (frames done, frames in all). see: shown every fruit that has
+    left the picture.
 
     Raises BadRecording, BadSettings, BadArtefact.
     """
@@ -60,19 +64,25 @@ def replay(
     readings = ReadingsByPulse(recording.weighings, recording.scans)
     step_ms, map_ms = LatencyHistogram(), LatencyHistogram()
     records: list[FruitRecord] = []
+
+    def map_all(sightings: Sequence[Sighting]) -> list[MappedSkin]:
+        see(sightings)
+        made = maps.of(sightings)
+        map_ms.add([each.took_ms for each in made])
+        return made
+
     mapped: list[MappedSkin] = []
     pictures: Counter[str] = Counter()
     for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
         before = time.perf_counter()
         result = step(chosen.settings, state, frame, readings.up_to(frame.pulse), maps=mapped)
         step_ms.add((time.perf_counter() - before) * 1e3)
-        mapped = maps.of(result.sightings)
-        map_ms.add([each.took_ms for each in mapped])
+        mapped = map_all(result.sightings)
         records += result.records
         pictures["" if frame.pixels is not None else frame.damage] += 1
         progress(done + 1, recording.n_frames)
     # After the last frame the belt is taken to run on until every fruit has passed the last gate.
-    records += run_out(chosen.settings, state, readings.rest(), maps.of).records
+    records += run_out(chosen.settings, state, readings.rest(), map_all).records
     duration_s = time.monotonic() - started_s
     summary = summary_of(
         tally_of(records),
@@ -93,6 +103,7 @@ def replay(
             *frame_notes(path, pictures, state.faults, records),
             *reading_notes(recording, state, records),
         ),
+        chosen.settings,
     )
 
 

@@ -251,6 +251,37 @@ def replay(
 
 
 @app.command()
+def explain(
+    recording: Annotated[Path, typer.Argument(help="a recording's folder or .packed file")],
+    lane: Annotated[int, typer.Argument(min=0, help="counted from 0, as in fruit.csv")],
+    cup: Annotated[int, typer.Argument(help="the cup's number, as in fruit.csv")],
+    out: Annotated[Path, typer.Option(help="a picture to write, such as fruit.png")],
+    sheet: Sheet = None,
+    variety: Annotated[str, typer.Option(help="of the fruit, if the recording does not say")] = "",
+    lang: Lang = "",
+) -> None:
+    """Say why one fruit of a recording went where it went, and draw its views and its whole skin."""
+    from grader.app.explaining import explain as explained
+    from grader.app.explaining import write_picture
+    from grader.cli.explaining import fruit_in_words
+
+    language = language_asked(lang)
+    _folder(out.parent)
+    with _progress("replaying") as bar:
+        found = explained(
+            recording, lane, cup, sheet=sheet, variety=variety, progress=lambda done, all_: bar(done / max(all_, 1))
+        )
+    for part in fruit_in_words(found.record, language):
+        console.print(part, soft_wrap=True)
+    if found.sighting is None:
+        console.print(say(language, "explain_unseen"), soft_wrap=True)
+        return
+    write_picture(found, out)
+    key = "explain_views_only" if found.skin_map is None else "explain_picture"
+    console.print(say(language, key, path=out), soft_wrap=True)
+
+
+@app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="where to write; a name that ends in .packed gives one file")],
     fruit: Annotated[int, typer.Option(min=1, help="how many different fruit")] = 200,

@@ -153,6 +153,11 @@ WORDS: dict[Language, dict[str, str]] = {
         "stays_unreadable": "it cannot be read; look at it before you take it away",
         "removed_in_all": "{files} files, {size}",
         "nothing_to_remove": "nothing is older or larger than asked for",
+        "explain_fruit": "Lane {lane}, cup {cup}: {graded}, {outlet}",
+        "explain_no_class": "no class",
+        "explain_picture": "Picture {path}: all views; below, its skin once (grey: not seen; rings: stem, calyx)",
+        "explain_views_only": "Picture {path}: all views; no map of its skin, as its turn could not be seen",
+        "explain_unseen": "No picture: no camera saw whole what was in the cup",
     },
     "zh": {
         "starting": "启动中",
@@ -292,6 +297,11 @@ WORDS: dict[Language, dict[str, str]] = {
         "stays_unreadable": "无法读取；删除前请先查看",
         "removed_in_all": "{files} 个文件，{size}",
         "nothing_to_remove": "没有超出期限或容量的文件",
+        "explain_fruit": "{lane} 道 {cup} 号杯：{graded}，{outlet}",
+        "explain_no_class": "未定级",
+        "explain_picture": "图片 {path}：上为各次图像，下为展开的整个果面（灰色未看到，圆圈为果梗和果萼方向）",
+        "explain_views_only": "图片 {path}：各次图像；看不出果实如何转动，没有果面展开图",
+        "explain_unseen": "没有图片：相机没有看清这个果杯",
     },
 }
 

@@ -200,6 +200,33 @@ def test_of_two_cameras_the_one_above_the_belt_is_looked_through_and_that_is_sai
     assert (tmp_path / "out" / "fruit.csv").read_bytes() == (replayed / "fruit.csv").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", ["blush share of the skin", "outlet"]), ("zh", ["着色面积比", "果面"])]
+)
+def test_a_fruit_is_explained_by_its_values_its_views_and_its_whole_skin(
+    recording: Path, replayed: Path, tmp_path: Path, lang: str, words: list[str]
+) -> None:
+    row = next(row for row in rows_of(replayed / "fruit.csv") if not row["flags"])
+    picture = tmp_path / "pictures" / "fruit.png"
+    found = grader("explain", recording, row["lane"], row["cup"], "--out", picture, "--lang", lang)
+    assert found.status == 0, found.err
+    for part in (*words, row["diameter_mm"], row["blush_fraction"], row["grade"], picture):
+        assert str(part) in found.out, f"{part} in {found.out}"
+    drawn = cv2.imread(str(picture))
+    assert drawn is not None and drawn.shape[0] > 500
+    skin = drawn[-300:-100].reshape(-1, 3).astype(int)
+    assert (skin[:, 2] > skin[:, 0] + 40).mean() > 0.8, "apples are red and yellow all over their map"
+
+
+def test_what_cannot_be_explained_is_one_sentence(recording: Path, replayed: Path, tmp_path: Path) -> None:
+    row = rows_of(replayed / "fruit.csv")[0]
+    empty = grader("explain", recording, 0, 400, "--out", tmp_path / "fruit.png")
+    assert empty.status == 1 and "no fruit was in lane 0 cup 400" in empty.err
+    nameless = grader("explain", recording, row["lane"], row["cup"], "--out", tmp_path / "fruit.nothing")
+    assert nameless.status == 1 and "name one that ends in .png" in nameless.err
+    assert "Traceback" not in empty.err + nameless.err
+
+
 def test_summary_says_by_hash_what_decided(replayed: Path) -> None:
     summary = json.loads((replayed / "summary.json").read_text())
     assert summary["fruit"] == FRUIT

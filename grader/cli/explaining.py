@@ -1,0 +1,36 @@
+"""What people read about one fruit: its values, its class, and why it is no better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from grader.cli.words import Language, say, say_flag
+from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord
+from grader.domain.flags import flag_names
+from grader.domain.fruit import QUANTITIES
+
+
+def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table]:
+    """Line by line. A value that was not measured is a dash."""
+    where = (
+        say(lang, "default") if record.outlet == DEFAULT_OUTLET else say(lang, "outlet_of", numbers=str(record.outlet))
+    )
+    graded = " ".join(part for part in (record.grade, record.size) if part) or say(lang, "explain_no_class")
+    yield Text(say(lang, "explain_fruit", lane=record.lane, cup=record.cup, graded=graded, outlet=where), style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    for name, quantity in QUANTITIES.items():
+        value = record.values.get(name)
+        shown = "-" if value is None else f"{value:.{quantity.decimals}f}"
+        called = {"en": quantity.english, "zh": quantity.chinese}[lang]
+        table.add_row(called, shown, "" if quantity.unit == "1" else quantity.unit)
+    yield table
+    for reason in record.reasons:
+        yield Text(f"· {reason}")
+    for name in filter(None, flag_names(record.flags).split("+")):
+        yield Text(f"! {say_flag(lang, name)}", style="yellow")

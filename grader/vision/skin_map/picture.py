@@ -1,0 +1,83 @@
+"""A fruit to look at: its views in their order, and under them its whole skin once."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.domain.skin import PORTRAIT_PX, Portraits
+from grader.vision.skin_map.mapper import SkinMap
+
+Picture = NDArray[np.uint8]
+
+_PER_ROW, _PORTRAIT_ZOOM = 11, 2
+_WIDTH = _PER_ROW * PORTRAIT_PX * _PORTRAIT_ZOOM
+_MAP_HEIGHT, _GAP = 460, 16
+_PAPER, _INK, _UNSEEN = (255, 255, 255), (60, 60, 60), (205, 205, 205)
+_STEM_CALYX = (200, 90, 0)
+
+
+def picture_of(portraits: Portraits, skin_map: SkinMap | None) -> Picture:
+    """(h, w, 3) uint8 blue, green, red.
+
+    Above: all views as they came, each with its number. Below: the map, longitudes along, latitudes about the turning
+    axis down, each row of the same area; grey was not seen. A number is where the middle of that view lies; two rings
+    are the ends of the stem-calyx axis. Without a map there are the views alone.
+    """
+    views = _views(portraits)
+    if skin_map is None:
+        return views
+    gap = np.full((_GAP, _WIDTH, 3), _PAPER, np.uint8)
+    return np.concatenate([views, gap, _skin(skin_map), _middles(skin_map)])
+
+
+def _views(portraits: Portraits) -> Picture:
+    side = PORTRAIT_PX * _PORTRAIT_ZOOM
+    rows = -(-len(portraits.pixels) // _PER_ROW)
+    sheet = np.full((rows * side, _WIDTH, 3), _PAPER, np.uint8)
+    for index, pixels in enumerate(portraits.pixels):
+        top, left = index // _PER_ROW * side, index % _PER_ROW * side
+        shown = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_CUBIC)
+        sheet[top : top + side, left : left + side] = shown
+        _number(sheet, index + 1, left + 4, top + 14, (255, 255, 255))
+    return sheet
+
+
+def _skin(skin_map: SkinMap) -> Picture:
+    light = np.clip(skin_map.skin.light, 0.0, 1.0)
+    brightest = max(float(np.quantile(light.max(axis=-1), 0.98)), 1e-3)  # shaded skin is dark: to be looked at, lighter
+    share = np.clip(light / brightest * 0.9, 0.0, 1.0)
+    curved = np.where(share <= 0.0031308, share * 12.92, 1.055 * np.maximum(share, 1e-9) ** (1 / 2.4) - 0.055)
+    colours = np.where(skin_map.skin.weight[..., None] > 0, np.rint(curved * 255.0), _UNSEEN).astype(np.uint8)
+    drawn = np.asarray(cv2.resize(colours, (_WIDTH, _MAP_HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
+    unseen = cv2.resize(
+        (~skin_map.skin.seen).astype(np.uint8), (_WIDTH, _MAP_HEIGHT), interpolation=cv2.INTER_NEAREST
+    ).astype(bool)
+    hatch = np.add.outer(np.arange(_MAP_HEIGHT), np.arange(_WIDTH)) % 12 < 2
+    drawn[unseen & hatch] = _UNSEEN
+    for end in (skin_map.body.axis, -skin_map.body.axis):
+        cv2.circle(drawn, _place(end), 9, _STEM_CALYX, 2, cv2.LINE_AA)
+    return drawn
+
+
+def _place(towards: NDArray[np.float64]) -> tuple[int, int]:
+    """Where on the drawn map a direction (3,) lies."""
+    longitude = np.arctan2(towards[0], towards[2]) % (2.0 * np.pi)
+    return round(longitude / (2.0 * np.pi) * _WIDTH), round((towards[1] + 1.0) / 2.0 * _MAP_HEIGHT)
+
+
+def _middles(skin_map: SkinMap) -> Picture:
+    """Under the map: where the middle of each view lies, by its number; two lines, for every turn another."""
+    strip = np.full((2 * _GAP + 8, _WIDTH, 3), _PAPER, np.uint8)
+    turned = -skin_map.turned_rad
+    first = turned[0] if skin_map.turn.rad_per_pulse < 0 else turned[-1]
+    for index, longitude in enumerate(turned):
+        line = int((longitude - first) // (2.0 * np.pi)) % 2
+        x, _ = _place(np.array([np.sin(longitude), 0.0, np.cos(longitude)]))
+        _number(strip, index + 1, min(max(x - 6, 0), _WIDTH - 20), 14 + line * _GAP, _INK)
+    return strip
+
+
+def _number(onto: Picture, number: int, x: int, y: int, colour: tuple[int, int, int]) -> None:
+    cv2.putText(onto, str(number), (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
