@@ -114,8 +114,16 @@ def test_views_in_the_wrong_order_or_of_several_fruit_by_turns_have_no_map(seed:
     shuffled = fruit._replace(portraits=fruit.portraits._replace(pixels=fruit.portraits.pixels[order]))
     assert mapped(shuffled) is None
     others = [painted.filmed(painted.blotches(100 + each), 22.0, views=7, noise=2.0) for each in range(3)]
-    of_three = np.stack([other.portraits.pixels for other in others], axis=1).reshape(fruit.portraits.pixels.shape)
-    assert mapped(fruit._replace(portraits=fruit.portraits._replace(pixels=of_three))) is None
+    by_turns = np.stack([other.portraits.pixels for other in others], axis=1).reshape(fruit.portraits.pixels.shape)
+    assert mapped(fruit._replace(portraits=fruit.portraits._replace(pixels=by_turns))) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("first", [5, 11, 16])
+def test_views_of_which_the_last_ones_are_of_the_next_fruit_have_no_map(seed: int, first: int) -> None:
+    one, other = (painted.filmed(painted.blotches(each), 22.0, noise=2.0) for each in (seed, seed + 50))
+    both = np.concatenate([one.portraits.pixels[:first], other.portraits.pixels[first:]])
+    assert mapped(one._replace(portraits=one.portraits._replace(pixels=both))) is None
 
 
 def test_frames_that_were_lost_do_not_change_the_map() -> None:

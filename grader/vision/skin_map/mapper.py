@@ -32,8 +32,9 @@ _USUAL_TURN_DEG = 22.5
 class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a map is believed.
 
-    lie: how fruit lie and turn on this line. least_views: with fewer there is no map. least_likeness, least_lead: of a
-    turn that is sure (`Turn`); views that are not of one fruit have a likeness of 0.16 and less.
+    lie: how fruit lie and turn on this line. least_views: with fewer there is no map. least_likeness, least_lead,
+    least_across: of a sure turn (`Turn`), the last as a share of its likeness. Shuffled views have a likeness of
+    0.16 and less; where the next fruit came into the cup, nine in ten have a share of less than a half.
     doubtful_hollow: as in `CombineSettings`. hollow_deg: how far from the stem-calyx axis stem cavity and calyx basin
     reach, which are no skin; see `map_settings_for`.
     """
@@ -42,6 +43,7 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_views: int = 6
     least_likeness: float = 0.3
     least_lead: float = 0.02
+    least_across: float = 0.5
     doubtful_hollow: float = 0.006
     hollow_deg: float = 0.0
 
@@ -104,7 +106,8 @@ class SkinMapper:
         nominal = _nominal(camera, float(np.median(widest_mm)))
         faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
         turn = turn_seen(faces, sighting.pulses, ahead, nominal)
-        if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead:
+        least_across = settings.least_across * turn.likeness
+        if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead or turn.across < least_across:
             return None
         middle = sighting.pulses[0] + (sighting.pulses[-1] - sighting.pulses[0]) // 2
         towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)

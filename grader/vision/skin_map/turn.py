@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from grader.vision.face import LONGITUDE_DEG, N_COLUMNS, N_ROWS
 
 Floats = NDArray[np.float32]
+Index = NDArray[np.integer]
 
 _STEP_RAD = float(np.radians(LONGITUDE_DEG[1] - LONGITUDE_DEG[0]))
 _LENGTH = 80
@@ -30,6 +31,8 @@ _COARSE_SHARES = np.linspace(0.5, 1.6, 110)
 degrees apart shift by less than a cell."""
 _RIVAL_SHARE = 0.11
 """Turns that differ by less are the same answer."""
+_LEAST_SIDE = 4
+"""So many views on either side of a moment say whether both are of one fruit."""
 _FINE_STEPS = np.linspace(-1.0, 1.0, 9)
 _DARKEST = np.float32(8.0)
 """Counts added before logarithms, so that noise in the dark stays small."""
@@ -43,12 +46,15 @@ _STRAIGHT_ON = np.cos(np.radians(LONGITUDE_DEG)).astype(np.float32)
 class Turn(NamedTuple):
     """rad_per_pulse: longitude that skin gains about y, signed: positive from z (the lens) towards x (downstream).
 
-    likeness: 0..1, how far all views agree at that turn. lead: by how much more than at any other turn.
+    likeness: 0..1, how far all views agree at that turn. lead: by how much more than at any other turn. across: how far
+    the views before some moment agree with those after it, for the moment at which they do so least: hardly at all
+    where another fruit came into the cup, or the count of pulses jumped.
     """
 
     rad_per_pulse: float
     likeness: float
     lead: float
+    across: float
 
 
 def turn_seen(
@@ -74,7 +80,7 @@ def turn_seen(
     between = 0.5 * (before - after) / bend if bend < 0 else 0.0
     rate = float(near[at] + between * (near[1] - near[0]))
     rivals = coarse[np.abs(tried - rate) > _RIVAL_SHARE * nominal_rad_per_pulse]
-    return Turn(rate, float(top), float(top - rivals.max()))
+    return Turn(rate, float(top), float(top - rivals.max()), likeness.across(rate * apart + ahead, one, other))
 
 
 @cache
@@ -100,21 +106,35 @@ class _Likeness:
 
     def at(self, shifts_rad: NDArray[np.float64]) -> NDArray[np.float64]:
         """(turns, pairs) shifts that each turn tried says -> (turns,): 1 where all marks lie on each other."""
+        at, beyond, lower, upper = self._places(shifts_rad)
+        both = np.einsum("tp,tp->t", self._both[at], lower) + np.einsum("tp,tp->t", self._both[beyond], upper)
+        return np.asarray(2.0 * both.real / np.maximum(both.imag, 1e-6), np.float64)
+
+    def _places(self, shifts_rad: NDArray[np.float64]) -> tuple[Index, Index, Floats, Floats]:
+        """Of (turns, pairs) shifts: the steps below and above them in the table, and how far each counts; 0 where too
+        little skin is in common."""
         turns = shifts_rad.astype(np.float32) * np.float32(0.5 / np.pi)
         cells = (turns - np.rint(turns)) * np.float32(2.0 * np.pi / _STEP_RAD)
         near = np.abs(cells) < np.float32(_FARTHEST_RAD / _STEP_RAD)
         low = np.floor(cells)
-        share = cells - low
+        upper = cells - low
         at = low.astype(np.int32)
-        share *= near
-        lower = near - share
+        upper *= near
         beyond = at + 1
         at += (at < 0) * np.int32(_LENGTH)
         beyond += (beyond < 0) * np.int32(_LENGTH)
         at += self._first
         beyond += self._first
-        both = np.einsum("tp,tp->t", self._both[at], lower) + np.einsum("tp,tp->t", self._both[beyond], share)
-        return np.asarray(2.0 * both.real / np.maximum(both.imag, 1e-6), np.float64)
+        return at, beyond, near - upper, upper
+
+    def across(self, shifts_rad: NDArray[np.float64], one: Index, other: Index) -> float:
+        """Of pairs (one, other) with these shifts (pairs,): the least likeness of those on both sides of a moment."""
+        at, beyond, lower, upper = self._places(shifts_rad)
+        of_pair = self._both[at] * lower + self._both[beyond] * upper
+        moments = np.arange(_LEAST_SIDE, other[-1] + 2 - _LEAST_SIDE)
+        apart = (one < moments[:, None]) & (moments[:, None] <= other)
+        of_moment = apart @ of_pair
+        return float((2.0 * of_moment.real / np.maximum(of_moment.imag, 1e-6)).min(initial=1.0))
 
 
 def _marks(faces: NDArray[np.uint8]) -> tuple[Floats, Floats]:

@@ -1,0 +1,208 @@
+"""How exact the station is on the simulated line, variety by variety: `python -m bench.accuracy_table`.
+
+Recordings are simulated and replayed, nothing is chosen or left out; then docs/accuracy.md is written anew. Two kinds:
+
+    truth           many fruit, once each: how far the values are from the truth
+    repeatability   few fruit, ten times each, at other start angles and in other cups and lanes: how far the values of
+                    one fruit are from each other
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rich.progress import Progress
+
+from bench.accuracy import measure
+from grader.app.replay import replay, write_out
+from grader.app.simulating import write_simulated
+from grader.storage.recordings import read_truth
+
+VARIETIES, FRUIT, SEED, PASSES = ("Fuji", "Gala", "Golden"), 1000, 61, 10
+LANES, LEVEL = 4, "changing"
+PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
+
+
+class Asked(NamedTuple):
+    """A figure that is asked for: RMSE, or SD over passes, of a column times a factor is at most so much."""
+
+    column: str
+    factor: float
+    unit: str
+    most: float
+
+
+TRUTH = (
+    Asked("diameter_mm", 1.0, "mm", 0.3),
+    Asked("height_mm", 1.0, "mm", 0.7),
+    Asked("volume_percent", 1.0, "%", 1.5),
+    Asked("blush_fraction", 100.0, "points", 1.5),
+    Asked("turn_deg", 1.0, "deg", 0.4),
+)
+PASSED = (Asked("diameter_mm", 1.0, "mm", 0.2), Asked("blush_fraction", 100.0, "points", 0.8))
+SEEN_LEAST = 0.88
+
+
+class OfVariety(NamedTuple):
+    """figures: of `bench.accuracy`, and volume_percent_rmse, _bias, _worst, skin_seen. sd: by column, over the passes
+    of one fruit, pooled over fruit."""
+
+    variety: str
+    figures: dict[str, float]
+    sd: dict[str, float]
+
+
+def measured(
+    variety: str, fruit: int, seed: int, passes: int, progress: Callable[[float], None] = lambda share: None
+) -> OfVariety:
+    """Simulate, replay and judge one variety. progress: share done."""
+    with tempfile.TemporaryDirectory() as folder:
+        once = _replayed(Path(folder) / "once", variety, fruit, seed, 1, lambda share: progress(0.6 * share))
+        figures = measure(once, once / "out" / "fruit.csv") | _volume_and_skin(once)
+        again = _replayed(
+            Path(folder) / "again", variety, _few(fruit), seed + 1, passes, lambda share: progress(0.6 + 0.4 * share)
+        )
+        return OfVariety(variety, figures, _sd_of_passes(again))
+
+
+def _few(fruit: int) -> int:
+    """Of which each passes several times."""
+    return max(fruit // 20, 2)
+
+
+def _replayed(
+    folder: Path, variety: str, fruit: int, seed: int, passes: int, progress: Callable[[float], None]
+) -> Path:
+    write_simulated(
+        folder,
+        fruit=fruit,
+        seed=seed,
+        level=LEVEL,
+        lanes=LANES,
+        variety=variety,
+        passes=passes,
+        cups_per_second=12.0,
+        nir=False,
+        progress=lambda share: progress(0.8 * share),
+    )
+    replayed = replay(folder, progress=lambda done, all_: progress(0.8 + 0.2 * done / max(all_, 1)))
+    write_out(replayed, folder / "out")
+    return folder
+
+
+def _rows(folder: Path) -> dict[tuple[int, int], dict[str, str]]:
+    with (folder / "out" / "fruit.csv").open(newline="") as table:
+        return {(int(row["lane"]), int(row["cup"])): row for row in csv.DictReader(table)}
+
+
+def _volume_and_skin(folder: Path) -> dict[str, float]:
+    rows = _rows(folder)
+    errors, seen = [], []
+    for true in read_truth(folder):
+        row = rows.get((int(true["lane"]), int(true["cup"])), {})
+        if row.get("volume_ml"):
+            errors.append(100.0 * (float(row["volume_ml"]) / float(true["volume_ml"]) - 1.0))
+        seen.append(float(row.get("skin_seen") or 0.0))
+    off = np.array(errors)
+    return {
+        "volume_percent_rmse": float(np.sqrt((off**2).mean())),
+        "volume_percent_bias": float(off.mean()),
+        "volume_percent_worst": float(np.abs(off).max()),
+        "skin_seen": float(np.mean(seen)),
+    }
+
+
+def _sd_of_passes(folder: Path) -> dict[str, float]:
+    """Every pass counts; one without a value makes the SD of its fruit NaN, and that of all."""
+    rows = _rows(folder)
+    values: dict[str, dict[str, list[float]]] = {asked.column: defaultdict(list) for asked in PASSED}
+    for true in read_truth(folder):
+        row = rows.get((int(true["lane"]), int(true["cup"])), {})
+        for column, of_body in values.items():
+            of_body[true["body"]].append(float(row.get(column) or "nan"))
+    return {
+        column: float(np.sqrt(np.mean([np.var(passes, ddof=1) for passes in of_body.values()])))
+        for column, of_body in values.items()
+    }
+
+
+def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
+    """docs/accuracy.md."""
+    names = [each.variety for each in found]
+    lines = [
+        "# How exact it is",
+        "",
+        f"Written by `python -m bench.accuracy_table --fruit {fruit} --seed {seed} --passes {passes}`: the simulated",
+        f"line, level `{LEVEL}`, {LANES} lanes, {fruit} fruit of each variety once, {_few(fruit)} of each {passes}",
+        "times at other start angles, cups and lanes. Every fruit counts, flagged or not; ✗ is more than asked.",
+        "",
+        f"| | asked | {' | '.join(names)} | all |",
+        f"| --- | --- | {'--- | ' * len(names)}--- |",
+    ]
+    for asked in TRUTH:
+        rmse = [asked.factor * each.figures[f"{asked.column}_rmse"] for each in found]
+        lines.append(_line(f"{asked.column.rsplit('_', 1)[0]}, RMSE, {asked.unit}", asked.most, rmse))
+    for asked in TRUTH:
+        bias = [f"{asked.factor * each.figures[f'{asked.column}_bias']:+.2f}" for each in found]
+        worst = [f"{asked.factor * each.figures[f'{asked.column}_worst']:.1f}" for each in found]
+        both = " | ".join(f"{one}; {other}" for one, other in zip(bias, worst, strict=True))
+        lines.append(f"| {asked.column.rsplit('_', 1)[0]}, bias; worst, {asked.unit} | | {both} | |")
+    seen = [each.figures["skin_seen"] for each in found]
+    marked = [f"{share:.3f}{'' if share >= SEEN_LEAST else ' ✗'}" for share in (*seen, float(np.mean(seen)))]
+    lines.append(f"| skin seen, mean share | at least {SEEN_LEAST} | {' | '.join(marked)} |")
+    for what in ("missing", "extra", "flagged_fraction"):
+        shown = [f"{each.figures[what]:.2%}" if "fraction" in what else f"{each.figures[what]:.0f}" for each in found]
+        called = {"missing": "fruit without a row", "extra": "rows without a fruit", "flagged_fraction": "flagged"}[
+            what
+        ]
+        lines.append(f"| {called} | | {' | '.join(shown)} | |")
+    for asked in PASSED:
+        sd = [asked.factor * each.sd[asked.column] for each in found]
+        lines.append(_line(f"{asked.column.rsplit('_', 1)[0]}, SD over passes, {asked.unit}", asked.most, sd))
+    return "\n".join(
+        [*lines, "", "Spots are still counted in the views: their figures come when the map has them.", ""]
+    )
+
+
+def _line(name: str, most: float, values: Sequence[float]) -> str:
+    """With the root of the mean square of all at the end."""
+    shown = [
+        f"{value:.2f}{'' if value <= most else ' ✗'}" for value in (*values, float(np.sqrt(np.mean(np.square(values)))))
+    ]
+    return f"| {name} | {most:g} | {' | '.join(shown)} |"
+
+
+def main() -> None:
+    """Measure, print and write the page."""
+    ask = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    ask.add_argument("--fruit", type=int, default=FRUIT, help="of each variety")
+    ask.add_argument("--seed", type=int, default=SEED)
+    ask.add_argument("--passes", type=int, default=PASSES)
+    ask.add_argument("--out", type=Path, default=PAGE)
+    asked = ask.parse_args()
+    found = []
+    with Progress(transient=True) as bars:
+        for variety in VARIETIES:
+            bar = bars.add_task(variety, total=1.0)
+            found.append(
+                measured(
+                    variety,
+                    asked.fruit,
+                    asked.seed,
+                    asked.passes,
+                    lambda share, bar=bar: bars.update(bar, completed=share),
+                )
+            )
+    asked.out.write_text(page(found, asked.fruit, asked.seed, asked.passes), encoding="utf-8")
+    print(asked.out.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

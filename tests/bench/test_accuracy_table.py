@@ -1,0 +1,38 @@
+"""The page of figures, on numbers made by hand and on a small run."""
+
+from __future__ import annotations
+
+import math
+
+from bench.accuracy_table import PASSED, TRUTH, OfVariety, measured, page
+
+
+def of_variety(name: str, **changed: float) -> OfVariety:
+    figures = {
+        f"{asked.column}_{what}": 0.5 * asked.most / asked.factor
+        for asked in TRUTH
+        for what in ("rmse", "bias", "worst")
+    }
+    figures |= {"skin_seen": 0.9, "missing": 0.0, "extra": 0.0, "flagged_fraction": 0.01}
+    sd = {asked.column: 0.5 * asked.most / asked.factor for asked in PASSED}
+    return OfVariety(
+        name, figures | changed, {column: changed.get(f"{column}_sd", value) for column, value in sd.items()}
+    )
+
+
+def test_what_is_within_its_limit_has_no_mark_and_what_is_not_has_one() -> None:
+    assert "✗" not in page([of_variety("A"), of_variety("B")], 100, 1, 10).split("|", 1)[1]
+    text = page([of_variety("A"), of_variety("B", diameter_mm_rmse=0.41)], 100, 1, 10)
+    assert "| diameter, RMSE, mm | 0.3 | 0.15 | 0.41 ✗ | 0.31 ✗ |" in text
+
+
+def test_no_figure_is_no_pass() -> None:
+    assert "| nan ✗ |" in page([of_variety("A", blush_fraction_sd=math.nan)], 100, 1, 10)
+    assert "0.800 ✗" in page([of_variety("A", skin_seen=0.8)], 100, 1, 10)
+
+
+def test_a_small_run_has_every_figure() -> None:
+    found = measured("Gala", 8, 5, 2)
+    assert found.figures["truth_fruit"] == 8 and found.figures["missing"] == 0
+    assert all(math.isfinite(found.figures[f"{asked.column}_rmse"]) for asked in TRUTH)
+    assert all(math.isfinite(sd) for sd in found.sd.values())
