@@ -1,6 +1,7 @@
 """Draws the pictures of README.md anew: python docs/images/draw.py (chromium and Noto CJK fonts are needed).
 
 page-en.png, page-zh.png: the terminal page of a live run. frame.jpg: a frame of the simulated line, with what is seen.
+skin.jpg: one of its fruit, by `grader explain`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 
+from grader.app.explaining import explain
 from grader.app.live import started
 from grader.app.simulated_line import SimulatedRun
+from grader.app.simulating import write_simulated
 from grader.cli.page import render
 from grader.cli.words import LANGUAGES
 from grader.domain.snapshot import Snapshot
@@ -27,6 +30,7 @@ from grader.domain.views import Occupancy
 from grader.vision.eye import SHRINK, Eye
 from grader.vision.geometry import cups_in_view
 from grader.vision.rays import RAYS
+from grader.vision.skin_map.picture import picture_of
 from hardware.sim.levels import LEVELS
 from hardware.sim.line import LineSettings, SimulatedLine
 
@@ -100,6 +104,28 @@ def draw_frame() -> None:
     cv2.imwrite(str(HERE / "frame.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
+def draw_skin() -> None:
+    """A fruit with two lesions and a blush in stripes."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "line"
+        write_simulated(
+            recording,
+            fruit=100,
+            seed=40,
+            level="changing",
+            lanes=4,
+            variety="Fuji",
+            passes=1,
+            cups_per_second=12.0,
+            nir=False,
+            progress=lambda share: None,
+        )
+        found = explain(recording, 2, 0)
+    picture = picture_of(found.sighting.portraits, found.skin_map)
+    cv2.imwrite(str(HERE / "skin.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
 if __name__ == "__main__":
     draw_frame()
+    draw_skin()
     draw_pages()
