@@ -24,6 +24,7 @@ from grader.vision.width_map import (
     OUTLIER,
     Floats,
     Values,
+    across,
     belief,
     calm,
     columns,
@@ -229,24 +230,55 @@ def _half_sphere(n: int) -> Values:
 _AXES = _half_sphere(_N_AXES)
 _AXIS_COLUMNS = map_columns(_AXES, _MAP_DEGREE)
 _DEGREE = np.array([l for l, _ in orders(_MAP_DEGREE)])
+_NEAR = np.array([(i, j) for i in range(-2, 3) for j in range(-2, 3)], np.float64)
+_NEAR_RAD = np.radians(1.5)
+"""Steps around the best of `_AXES`, which lie 3.7 degrees apart."""
+_PARABOLOID = np.linalg.pinv(
+    np.column_stack([np.ones(len(_NEAR)), _NEAR, _NEAR[:, 0] ** 2, _NEAR[:, 0] * _NEAR[:, 1], _NEAR[:, 1] ** 2])
+).T
+"""(25, 6): costs around the best axis to the coefficients of a paraboloid."""
 
 
 def _most_alike_axis(coefficients: Floats, settings: LieSettings) -> Values:
-    """(n, 3): the axis about which the map is most alike all round, in view of how fruit use to lie.
+    """(n, 3): the axis about which the map is most alike all round, in view of how fruit use to lie: near the best of
+    `_AXES`, where a paraboloid through what lies around that one is lowest."""
+    usual = _unusual(_AXES, settings)
+    axis = _AXES[(usual + _unlike(coefficients[:, None, :], _AXIS_COLUMNS)[:, 0]).argmin(axis=1)]
+    one, two = across(axis)
+    around = axis[:, None] + _NEAR_RAD * (_NEAR[:, :1] * one[:, None] + _NEAR[:, 1:] * two[:, None])
+    around /= np.linalg.norm(around, axis=-1, keepdims=True)
+    cost = _unusual(around, settings) + _unlike(coefficients[:, None, :], map_columns(around, _MAP_DEGREE))[:, 0]
+    slope_one, slope_two, bend_one, twist, bend_two = (cost @ _PARABOLOID)[:, 1:].T
+    hollow = 4.0 * bend_one * bend_two - twist**2
+    is_bowl = (bend_one > 0) & (hollow > 1e-12)
+    safe = np.where(is_bowl, hollow, 1.0)
+    steps = np.stack(
+        [twist * slope_two - 2.0 * bend_two * slope_one, twist * slope_one - 2.0 * bend_one * slope_two], axis=1
+    )
+    steps = np.where(is_bowl[:, None], np.clip(steps / safe[:, None], -2.0, 2.0), _NEAR[cost.argmin(axis=1)])
+    lowest = axis + _NEAR_RAD * (steps[:, :1] * one + steps[:, 1:] * two)
+    return np.asarray(lowest / np.linalg.norm(lowest, axis=1, keepdims=True))
+
+
+def _unlike(coefficients: Floats, columns: Floats) -> Values:
+    """How little alike a map is about axes, by how uneven fruit are: (..., 1, columns) and the harmonics of the axes
+    (..., columns, axes) -> (..., 1, axes).
 
     Of degree l, what is alike about an axis a has the power 4 pi / (2 l + 1) (sum over m of c_lm Y_lm(a))^2: the
     addition theorem of spherical harmonics.
     """
-    cost = np.broadcast_to(_unusual(settings), (len(coefficients), _N_AXES)).copy()
+    cost = np.zeros(())
     for l, uneven in _UNEVEN.items():
         mine = _DEGREE == l
-        alike = (coefficients[:, mine] @ _AXIS_COLUMNS[mine]) ** 2 * (4.0 * np.pi / (2 * l + 1))
-        cost += ((coefficients[:, mine] ** 2).sum(axis=1)[:, None] - alike) / uneven**2
-    return np.asarray(_AXES[cost.argmin(axis=1)])
+        of_degree = coefficients[..., mine]
+        alike = (of_degree @ columns[..., mine, :]) ** 2 * (4.0 * np.pi / (2 * l + 1))
+        cost = cost + ((of_degree**2).sum(axis=-1, keepdims=True) - alike) / uneven**2
+    return np.asarray(cost)
 
 
-def _unusual(settings: LieSettings) -> Values:
-    """-2 log of how often a fruit lies along each of `_AXES`, up to a constant."""
+def _unusual(axes: Values, settings: LieSettings) -> Values:
+    """-2 log of how often a fruit lies along each of (..., 3) axes, up to a constant."""
     sd = np.radians(settings.axis_sd_deg)
-    near = np.exp(-0.5 * (np.arccos(_AXES[:, 1]) / sd) ** 2) / sd**2
+    leaning = np.arccos(np.minimum(np.abs(axes[..., 1]), 1.0))
+    near = np.exp(-0.5 * (leaning / sd) ** 2) / sd**2
     return np.asarray(-2.0 * np.log(settings.any_axis_share + (1.0 - settings.any_axis_share) * near))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grader.vision.width_map import NOISE, Values, quantile, robust_fit
+from grader.vision.width_map import NOISE, Values, across, quantile, robust_fit
 
 _EQUATOR_SINE = 0.7
 """Widths at 45 degrees or more from the axis tell the equator: beyond, hollows and flat ends have their say."""
@@ -75,11 +75,9 @@ def _about(towards: Values, axis: Values) -> tuple[Values, Values, list[Values]]
     """Cosine and sine of directions (n, rows, 3) from their axes (n, 3); and the terms of what is not alike about it:
     an oval equator's two and a tilt's two."""
     along = np.einsum("nri,ni->nr", towards, axis)
-    helper = np.where(np.abs(axis[:, :1]) < 0.8, np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0]))
-    one = np.cross(axis, helper)
-    one /= np.linalg.norm(one, axis=1, keepdims=True)
+    one, two = across(axis)
     x = np.einsum("nri,ni->nr", towards, one)
-    y = np.einsum("nri,ni->nr", towards, np.cross(axis, one))
+    y = np.einsum("nri,ni->nr", towards, two)
     out = np.hypot(x, y)
     return along, out, [x * x - y * y, 2.0 * x * y, along * x, along * y]
 

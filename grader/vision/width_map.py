@@ -25,6 +25,14 @@ _USUAL = {0: 1.0, 2: 0.08, 4: 0.02, 6: 0.007}
 """Usual size of a coefficient of each degree: keeps the map calm in directions that no view showed."""
 
 
+def across(axis: Values) -> tuple[Values, Values]:
+    """Two unit vectors across each axis (n, 3), and across each other."""
+    helper = np.where(np.abs(axis[:, :1]) < 0.8, np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0]))
+    one = np.cross(axis, helper)
+    one /= np.linalg.norm(one, axis=1, keepdims=True)
+    return one, np.cross(axis, one)
+
+
 def orders(degree: int) -> list[tuple[int, int]]:
     """(l, m) of every column of a map, m < 0 for the sines: even l up to degree."""
     return [(l, m) for l in range(0, degree + 1, 2) for k in range(l + 1) for m in ((k, -k) if k else (0,))]

@@ -54,6 +54,13 @@ def test_axis_and_turn_of_a_leaning_spheroid_are_found_whichever_way_it_turns(
         assert off_deg(found, axis) < 5.0
 
 
+@pytest.mark.parametrize(("tilt_deg", "towards_deg"), [(3, 0), (12, 75), (33, 140), (47, 260), (71, 5), (88, 200)])
+def test_the_axis_is_found_far_finer_than_the_axes_that_are_tried(tilt_deg: float, towards_deg: float) -> None:
+    axis = bodies.axis(tilt_deg, towards_deg)
+    found = lie_of(bodies.passage(bodies.ellipsoid(80, 80, 66), axis, 22.0))
+    assert min(off_deg(found, axis), off_deg(found, mirrored(axis))) < 0.8  # those tried are 3.7 degrees apart
+
+
 def test_perspective_tells_the_sense_of_a_turn_that_outlines_alone_cannot_tell() -> None:
     body, axis = bodies.ellipsoid(80, 80, 66), bodies.axis(50, 40)
 
