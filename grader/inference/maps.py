@@ -131,7 +131,8 @@ class MapProcess:
 def _work(
     fruit: Connection, made: Connection, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings
 ) -> None:
-    os.nice(_NICER)
+    with contextlib.suppress(OSError):  # not everybody may
+        os.nice(_NICER)
     keep_memory()
     cv2.setNumThreads(1)
     maps = MapSkins(camera, colours, settings)
