@@ -4,7 +4,7 @@ Every view is laid out by longitude (`vision.face`). What stands still while the
 taken out by comparing each cell with its own mean over the fruit's views. Two views are then compared at all shifts of
 longitude at once, by way of their Fourier transforms, and a turn per pulse is as good as all pairs of views agree where
 it says that they lie; views a full turn apart meet again and make it exact. A fruit that is all of one colour, or views
-that are not of one fruit, agree nowhere: `likeness` and `lead` say how sure the answer is.
+that are not of one fruit, agree nowhere: `likeness`, `lead` and `across` say how sure the answer is.
 """
 
 from __future__ import annotations
