@@ -25,8 +25,6 @@ MOST_WAITING = 96
 """Fruit that wait to be mapped, most of a second of the fastest line: the map of an older one comes too late."""
 TOGETHER = 8
 """Fruit that are mapped together: a row of cups of the widest line."""
-_NICER = 5
-"""The line goes first where there are too few cores."""
 _END_S = 2.0
 
 
@@ -131,8 +129,8 @@ class MapProcess:
 def _work(
     fruit: Connection, made: Connection, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings
 ) -> None:
-    with contextlib.suppress(OSError):  # not everybody may
-        os.nice(_NICER)
+    with contextlib.suppress(OSError, AttributeError):  # not everybody may, not every system can
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # a core that the line wants is the line's, at once
     keep_memory()
     cv2.setNumThreads(1)
     maps = MapSkins(camera, colours, settings)
