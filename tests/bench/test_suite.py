@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bench import packed, regrade, replay, suite
-from grader.app.replay import Replayed
 from grader.app.replay import replay as replayed
 from grader.app.simulating import write_simulated
 
@@ -46,4 +45,4 @@ def test_the_replay_benchmark_refuses_a_replay_that_lost_a_fruit(tmp_path: Path)
     replay._check(right, truth)
     for wrong in (right.records[1:], [*right.records, right.records[0]]):
         with pytest.raises(ValueError, match="fruit"):
-            replay._check(Replayed(wrong, right.summary, ()), truth)
+            replay._check(right._replace(records=wrong), truth)

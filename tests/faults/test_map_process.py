@@ -23,15 +23,21 @@ def map_process_of(station: StationProcess) -> int:
     return workers[0]
 
 
+def is_mapped(floor: Floor, since: int = 0) -> bool:
+    """The latest fruit is, of those in cups from this serial on."""
+    fruit = floor.fruit(since)
+    return bool(fruit) and not fruit[-1].flags & Flag.NO_MAP
+
+
 def test_a_map_process_that_was_killed_is_begun_again_and_fruit_without_a_map_are_graded_by_their_views(
     station: StationProcess, floor: Floor
 ) -> None:
-    until(lambda: floor.fruit() and not floor.fruit()[-1].flags & Flag.NO_MAP, "maps are made")
+    until(lambda: is_mapped(floor), "maps are made")
     cup, worker = floor.next_cup(), map_process_of(station)
     os.kill(worker, signal.SIGKILL)
     without = until(lambda: flagged(floor.fruit(cup), Flag.NO_MAP), "fruit that could not be mapped")
     assert all(record.values["blush_fraction"] is not None for record in without if not record.flags & Flag.NOT_SEEN)
-    until(lambda: not floor.fruit(cup)[-1].flags & Flag.NO_MAP, "fruit are mapped again")
+    until(lambda: is_mapped(floor, cup), "fruit are mapped again")
     assert map_process_of(station) != worker
     station.until_not_found(FindingKind.MAPS)
 
@@ -50,5 +56,5 @@ def test_a_map_process_that_hangs_holds_no_fruit_up_and_each_lane_says_that_its_
         resume.cancel()
         resume.join()
         os.kill(worker, signal.SIGCONT)
-    until(lambda: not floor.fruit(cup)[-1].flags & Flag.NO_MAP, "fruit are mapped again")
+    until(lambda: is_mapped(floor, cup), "fruit are mapped again")
     station.until_not_found(FindingKind.NO_MAP)
