@@ -115,6 +115,7 @@ def _volume_and_skin(folder: Path) -> dict[str, float]:
         "volume_percent_rmse": float(np.sqrt((off**2).mean())),
         "volume_percent_bias": float(off.mean()),
         "volume_percent_worst": float(np.abs(off).max()),
+        "volume_percent_unmeasured": float(len(seen) - len(errors)),
         "skin_seen": float(np.mean(seen)),
     }
 
@@ -157,6 +158,9 @@ def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
     seen = [each.figures["skin_seen"] for each in found]
     marked = [f"{share:.3f}{'' if share >= SEEN_LEAST else ' ✗'}" for share in (*seen, float(np.mean(seen)))]
     lines.append(f"| skin seen, mean share | at least {SEEN_LEAST} | {' | '.join(marked)} |")
+    for asked in TRUTH:  # an RMSE knows nothing of them: they are said
+        without = [f"{each.figures[f'{asked.column}_unmeasured']:.0f}" for each in found]
+        lines.append(f"| {asked.column.rsplit('_', 1)[0]}, fruit without a value | | {' | '.join(without)} | |")
     for what in ("missing", "extra", "flagged_fraction"):
         shown = [f"{each.figures[what]:.2%}" if "fraction" in what else f"{each.figures[what]:.0f}" for each in found]
         called = {"missing": "fruit without a row", "extra": "rows without a fruit", "flagged_fraction": "flagged"}[

@@ -72,7 +72,7 @@ def measure(
         level=LEVELS["changing"], seed=seed, lanes=lanes, loop_cups=LOOP_CUPS, empty_share=EMPTY_SHARE
     )
     line = DayLine(settings, prepared_loop(settings), random.Random(seed) if faults else None)
-    # Maps of skin take 6 ms a fruit and change nothing of who is who: without them, a day takes half an hour.
+    # Maps of skin take 4 ms a fruit and change nothing of who is who: without them a day takes under an hour.
     chosen = replace(decider(line.sim.installation).settings, mapping=None)
     state = new_line(chosen)
     book = DayBook(line, first_cup=line.pulse // PULSES_PER_CUP + 2)
