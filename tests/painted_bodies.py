@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.domain.installation import CameraPlace
 from grader.domain.skin import PORTRAIT_PX, Portraits, Sighting
 from grader.domain.views import N_CALLIPERS, VIEW_COLUMNS, VIEW_WIDTH
 from grader.vision.colour import srgb_counts
@@ -23,6 +24,25 @@ Paint = Callable[[Values], Values]
 
 LENS_MM, MM_PER_PX, PULSES_PER_FRAME = 1500.0, 1.6, 48
 RED, YELLOW = np.array([0.03, 0.05, 0.35]), np.array([0.08, 0.45, 0.55])
+
+
+NOMINAL_DEG = 22.56
+
+
+def camera(lens_mm: float | None = LENS_MM) -> CameraPlace:
+    """Under which the bodies below are filmed."""
+    return CameraPlace(
+        width_px=1280,
+        height_px=610,
+        bands=("blue", "green", "red"),
+        mm_per_px=MM_PER_PX / 2,
+        cup_zero_px=(0.0, 80.0),
+        lane_pitch_px=150.0,
+        pulses_per_frame=PULSES_PER_FRAME,
+        lens_above_mm=lens_mm,
+        seat="rollers",
+        turn_deg_per_pulse=NOMINAL_DEG / PULSES_PER_FRAME,
+    )
 
 
 class Filmed(NamedTuple):

@@ -11,7 +11,7 @@ def of_variety(name: str, **changed: float) -> OfVariety:
     figures = {
         f"{asked.column}_{what}": 0.5 * asked.most / asked.factor
         for asked in TRUTH
-        for what in ("rmse", "bias", "worst")
+        for what in ("rmse", "bias", "worst", "unmeasured")
     }
     figures |= {"skin_seen": 0.9, "missing": 0.0, "extra": 0.0, "flagged_fraction": 0.01}
     sd = {asked.column: 0.5 * asked.most / asked.factor for asked in PASSED}

@@ -12,25 +12,13 @@ import painted_bodies as painted
 import pytest
 
 from grader.domain.colour import ColourCalibration
-from grader.domain.installation import CameraPlace
 from grader.domain.skin import MappedSkin, Sighting
 from grader.errors import DeviceError
 from grader.inference.maps import MOST_WAITING, TOGETHER, MapProcess, MapSkins
 from grader.vision.skin_map.mapper import MapSettings
 
 PATIENCE_S = 30.0
-CAMERA = CameraPlace(
-    width_px=1280,
-    height_px=610,
-    bands=("blue", "green", "red"),
-    mm_per_px=0.8,
-    cup_zero_px=(0.0, 80.0),
-    lane_pitch_px=150.0,
-    pulses_per_frame=painted.PULSES_PER_FRAME,
-    lens_above_mm=painted.LENS_MM,
-    seat="rollers",
-    turn_deg_per_pulse=0.47,
-)
+CAMERA = painted.camera()
 MAPPED_BY = (CAMERA, ColourCalibration(), MapSettings())
 
 

@@ -7,32 +7,14 @@ import painted_bodies as painted
 import pytest
 
 from grader.domain.colour import ColourCalibration
-from grader.domain.installation import CameraPlace
 from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_CELLS, Spheroid, cell_areas
 from grader.vision.skin_map.mapper import SkinMap, SkinMapper
 from grader.vision.skin_map.measures import measured
 
-NOMINAL_DEG = 22.56
-
-
-def camera(lens_mm: float | None = painted.LENS_MM) -> CameraPlace:
-    return CameraPlace(
-        width_px=1280,
-        height_px=610,
-        bands=("blue", "green", "red"),
-        mm_per_px=0.8,
-        cup_zero_px=(0.0, 80.0),
-        lane_pitch_px=150.0,
-        pulses_per_frame=painted.PULSES_PER_FRAME,
-        lens_above_mm=lens_mm,
-        seat="rollers",
-        turn_deg_per_pulse=NOMINAL_DEG / painted.PULSES_PER_FRAME,
-    )
-
 
 def mapped(fruit: painted.Filmed, lens_mm: float | None = painted.LENS_MM) -> SkinMap | None:
-    (made,) = SkinMapper(camera(lens_mm)).map([fruit.sighting])
+    (made,) = SkinMapper(painted.camera(lens_mm)).map([fruit.sighting])
     return made
 
 
@@ -52,7 +34,7 @@ def measures_of(skin_map: SkinMap) -> SkinMeasures:
 def test_the_turn_is_seen_whichever_way_round_and_under_any_lens(
     share: float, sense: int, lens_mm: float | None
 ) -> None:
-    turn_deg = sense * share * NOMINAL_DEG
+    turn_deg = sense * share * painted.NOMINAL_DEG
     found = surely_mapped(painted.filmed(painted.blotches(3), turn_deg, lens_mm=lens_mm, noise=2.0), lens_mm)
     assert np.degrees(found.turn.rad_per_pulse) * painted.PULSES_PER_FRAME == pytest.approx(turn_deg, abs=0.15)
 
