@@ -45,6 +45,16 @@ def camera(lens_mm: float | None = LENS_MM) -> CameraPlace:
     )
 
 
+class Cap(NamedTuple):
+    """A round patch of skin: about a direction (3,), over an area of a ball of diameter_mm; in it the light is that of
+    the skin times `dims`, or `colour`."""
+
+    about: tuple[float, float, float]
+    area_mm2: float
+    dims: float = 0.4
+    colour: tuple[float, float, float] | None = None
+
+
 class Filmed(NamedTuple):
     """One fruit as the eye would have it, and how far it had turned in each view."""
 
@@ -73,6 +83,21 @@ def blotches(seed: int, share: float = 0.5) -> Paint:
     sphere = rng.standard_normal((20000, 3))
     edge = np.quantile(height(sphere / np.linalg.norm(sphere, axis=1, keepdims=True)), 1.0 - share)
     return lambda towards: np.where((height(towards) > edge)[..., None], RED, YELLOW)
+
+
+def with_caps(paint: Paint, *caps: Cap, diameter_mm: float = 76.0) -> Paint:
+    """The same skin with patches on it. A cap of height h of a ball of radius r has the area 2 pi r h."""
+
+    def painted(towards: Values) -> Values:
+        unit = towards / np.linalg.norm(towards, axis=-1, keepdims=True)
+        light = paint(towards)
+        for cap in caps:
+            about = np.array(cap.about) / np.linalg.norm(cap.about)
+            inside = unit @ about > 1.0 - cap.area_mm2 / (np.pi * diameter_mm * diameter_mm / 2.0)
+            light = np.where(inside[..., None], cap.dims * light if cap.colour is None else cap.colour, light)
+        return light
+
+    return painted
 
 
 def one_colour(towards: Values) -> Values:

@@ -48,7 +48,7 @@ class MapSkins:
     def _measures(self, skin_map: SkinMap | None) -> SkinMeasures | None:
         if skin_map is None:
             return None
-        return measured(skin_map, self._colours, self._settings.hollow_deg, self._camera.pulses_per_frame)
+        return measured(skin_map, self._colours, self._settings, self._camera.pulses_per_frame)
 
 
 class MapProcess:

@@ -22,7 +22,16 @@ from grader.vision.rays import N_RAYS
 
 FRAMES = range(400, 1000, 48)
 CUPS = [(0, 2), (1, 2), (0, 3)]
-MEASURES = SkinMeasures(blush_fraction=0.123, ground_hue_deg=77.0, skin_seen=0.91, turn_deg=19.5)
+MEASURES = SkinMeasures(
+    blush_fraction=0.123,
+    ground_hue_deg=77.0,
+    skin_seen=0.91,
+    turn_deg=19.5,
+    defect_area_mm2=31.0,
+    defect_count=2.0,
+    largest_defect_mm2=20.0,
+    defect_fraction=0.002,
+)
 
 
 def number_of(lane: int, cup: int, pulse: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_CELLS, Spheroid, cell_areas
-from grader.vision.skin_map.mapper import SkinMap, SkinMapper
+from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
 from grader.vision.skin_map.measures import measured
 
 
@@ -25,7 +25,7 @@ def surely_mapped(fruit: painted.Filmed, lens_mm: float | None = painted.LENS_MM
 
 
 def measures_of(skin_map: SkinMap) -> SkinMeasures:
-    return measured(skin_map, ColourCalibration(), 0.0, painted.PULSES_PER_FRAME)
+    return measured(skin_map, ColourCalibration(), MapSettings(), painted.PULSES_PER_FRAME)
 
 
 @pytest.mark.parametrize("share", [0.65, 1.0, 1.4])

@@ -14,17 +14,20 @@ from grader.domain.views import MOST_VIEWS, N_CALLIPERS, VIEW_COLUMNS
 from grader.vision.axis import LieSettings, lies_turning
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
-from grader.vision.geometry import REFERENCE_DIAMETER_MM
+from grader.vision.geometry import REFERENCE_DIAMETER_MM, nearer_by
 from grader.vision.portrait import on_one_strip
 from grader.vision.size import calliper_directions
 from grader.vision.skin_map.blend import Blend, blended
 from grader.vision.skin_map.grid import Spheroid, Values
 from grader.vision.skin_map.placing import placed, sights
 from grader.vision.skin_map.slip import slips
+from grader.vision.skin_map.spots import SpotSettings
 from grader.vision.skin_map.turn import Turn, turn_seen
 
 _RATIOS = (0.6, 1.4)
 """Height over diameter: beyond, an outline is not that of a fruit alone."""
+_FULL = (0.8, 1.4)
+"""Volume over that of the spheroid: the same."""
 _USUAL_TURN_DEG = 22.5
 """From frame to frame where nobody says how fast fruit turn: sixteen frames show all of it."""
 
@@ -32,14 +35,16 @@ _USUAL_TURN_DEG = 22.5
 class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a map is believed.
 
-    lie: how fruit lie and turn on this line. least_views: with fewer there is no map. least_likeness, least_lead,
-    least_across: of a sure turn (`Turn`), the last as a share of its likeness. Shuffled views have a likeness of
-    0.16 and less; where the next fruit came into the cup, nine in ten have a share of less than a half.
+    lie: how fruit lie and turn on this line. spots: which dark skin is a spot. least_views: with fewer there is no map.
+    least_likeness, least_lead, least_across: of a sure turn (`Turn`), the last as a share of its likeness. Shuffled
+    views have a likeness of 0.16 and less; where the next fruit came into the cup, nine in ten have a share of less
+    than a half.
     doubtful_hollow: as in `CombineSettings`. hollow_deg: how far from the stem-calyx axis stem cavity and calyx basin
     reach, which are no skin; see `map_settings_for`.
     """
 
     lie: LieSettings = LieSettings()
+    spots: SpotSettings = SpotSettings()
     least_views: int = 6
     least_likeness: float = 0.3
     least_lead: float = 0.02
@@ -48,8 +53,8 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hollow_deg: float = 0.0
 
 
-_HOLLOW_DEG = {"apple": 18.0}
-"""Of fruit that have hollows. Blush of simulated apples is best between 15 and 25 degrees; real ones differ."""
+_HOLLOW_DEG = {"apple": 25.0}
+"""Of fruit that have hollows, with the shade of their rims."""
 
 
 def map_settings_for(fruit: str) -> MapSettings:
@@ -58,9 +63,12 @@ def map_settings_for(fruit: str) -> MapSettings:
 
 
 class SkinMap(NamedTuple):
-    """The skin of one fruit, in the frame of `grid`. turned_rad: (v,) in each view, from the middle one on."""
+    """The skin of one fruit, in the frame of `grid`. radius_mm: of the equator. fullness: area of its skin over that of
+    the spheroid. turned_rad: (v,) in each view, from the middle one on."""
 
     body: Spheroid
+    radius_mm: float
+    fullness: float
     turn: Turn
     turned_rad: Values
     skin: Blend
@@ -74,6 +82,14 @@ class _Turning(NamedTuple):
     turned_rad: Values
     sight: Values
     towards: Values
+
+
+class _Body(NamedTuple):
+    """The first three of `SkinMap`."""
+
+    spheroid: Spheroid
+    radius_mm: float
+    fullness: float
 
 
 class SkinMapper:
@@ -113,7 +129,7 @@ class SkinMapper:
         towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)
         return _Turning(turn, turn.rad_per_pulse * (sighting.pulses - middle), sight, towards)
 
-    def _bodies(self, turning: Sequence[tuple[Sighting, _Turning]]) -> list[Spheroid]:
+    def _bodies(self, turning: Sequence[tuple[Sighting, _Turning]]) -> list[_Body]:
         """Of all fruit together, by their outlines: these arrays are small."""
         n, most = len(turning), max(len(sighting.pulses) for sighting, _ in turning)
         widths_mm, towards = np.ones((n, most, N_CALLIPERS)), np.zeros((n, most, N_CALLIPERS, 3))
@@ -128,13 +144,19 @@ class SkinMapper:
         axis, towards, believed = lies_turning(widths_mm, towards, turned, trust, self._settings.lie)
         form = forms(widths_mm, towards, axis, believed)
         ratio = np.clip(form.height / form.diameter, *_RATIOS)
-        return [Spheroid(axis[row], float(ratio[row])) for row in range(n)]
+        # Bodies alike but for their size have areas as the volumes' powers of two thirds.
+        fullness = np.clip(form.volume / (np.pi / 6.0 * ratio * form.diameter**3), *_FULL) ** (2.0 / 3.0)
+        radius_mm = form.diameter * nearer_by(self._camera, form.diameter) / 2.0
+        return [
+            _Body(Spheroid(axis[row], float(ratio[row])), float(radius_mm[row]), float(fullness[row]))
+            for row in range(n)
+        ]
 
-    def _laid(self, sighting: Sighting, its: _Turning, body: Spheroid) -> SkinMap:
-        portraits = sighting.portraits
+    def _laid(self, sighting: Sighting, its: _Turning, of_fruit: _Body) -> SkinMap:
+        portraits, body = sighting.portraits, of_fruit.spheroid
         turned_rad = its.turned_rad + slips(portraits, body, its.turned_rad, its.sight)
         at = placed(body, turned_rad, its.sight, portraits.centre_px, portraits.radius_px)
-        return SkinMap(body, its.turn, turned_rad, blended(portraits, at))
+        return SkinMap(*of_fruit, its.turn, turned_rad, blended(portraits, at))
 
 
 def _nominal(camera: CameraPlace, diameter_mm: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from grader.vision.rays import N_RAYS, RAYS
 from grader.vision.skin_map.grid import COSINE, LONGITUDE_STEP_RAD, N_LONGITUDES, SINE, Floats, Spheroid, Values
 
-WINDOW = 46
+WINDOW = 40
 """Columns around its own middle that a view is asked for: 69 degrees either way."""
 _BESIDE = np.arange(WINDOW) - WINDOW // 2
 

@@ -1,0 +1,147 @@
+"""What the sound skin of a fruit looks like, told by the fruit itself, and where its skin is otherwise.
+
+A pigment dims every band in its own proportion (Beer-Lambert's law): what blush takes from red stands in a fixed
+proportion to what it takes from green. Ripeness, mottling and what is left of shading change slowly over a fruit. So
+the logarithm of red light is a smooth surface over the map plus a share of that of green; the surface and the share are
+laid through all cells of the fruit, again and again, each time with less trust in those that are darker than expected:
+damage is not what its fruit looks like. Blue is told the same way: where there is far more of it, somebody has stuck a
+label on.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.vision.skin_map.blend import Blend
+from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, N_LONGITUDES, Floats
+from grader.vision.skin_map.light import DARK
+
+Mask = NDArray[np.bool_]
+Number = TypeVar("Number", NDArray[np.uint8], NDArray[np.float32])
+
+_DEGREE = 4
+"""Of the surface, in spherical harmonics: it bends within 45 degrees, and no lesion is so large."""
+_LEAST_WEIGHT, _MOST_ASLANT = 0.3, 0.5
+"""Cells that were seen less, or at more than 60 degrees on average, are not judged: they are as dark as their rim."""
+_COARSE = 4
+"""Cells of the map to one of the fit, along and across."""
+_SOUND = np.float32(0.06)
+"""Log light that sound skin is off the surface, at most; the first rounds allow more."""
+_ROUNDS = (4.0, 2.0, 1.0, 1.0, 1.0)
+_DAMAGE_COUNTS = np.float32(0.1)
+_RED_PER_GREEN, _BLUE_PER_GREEN = 0.15, 0.7
+"""Usual proportions of what red pigment takes: anthocyanin in apples, between the bands' middles."""
+_CALM, _SURE = 0.002, 0.02
+"""Share of all cells that a flat surface and the usual proportions are worth."""
+_FOREIGN_BLUE, _FOREIGN_HUE_DEG, _FOREIGN_CHROMA = np.float32(0.5), 125.0, 20.0
+"""Log blue above what the skin has; and a green that no skin has."""
+
+
+class Soundness(NamedTuple):
+    """Per cell, (N_LATITUDES, N_LONGITUDES).
+
+    missing: float32, share of red light that the cell lacks against sound skin, below 0 where it has more; 0 where it
+    has no skin or hardly any was seen. veil: float32, log blue above that of sound skin. judged: bool, skin that was
+    seen well. foreign: bool, what lies on the skin: labels.
+    """
+
+    missing: Floats
+    veil: Floats
+    judged: Mask
+    foreign: Mask
+
+
+def soundness(skin: Blend, is_skin: Mask) -> Soundness:
+    """is_skin: bool per cell, outside stem cavity and calyx basin."""
+    shown = (skin.weight > _LEAST_WEIGHT) & is_skin
+    well_seen = shown & (skin.aslant < _MOST_ASLANT)
+    if np.count_nonzero(well_seen) < well_seen.size // 20:
+        nothing = np.zeros_like(well_seen)
+        return Soundness(nothing.astype(np.float32), nothing.astype(np.float32), nothing, nothing)
+    logs = np.log(skin.light + DARK)
+    red_above, blue_above = _above_sound(logs, well_seen)
+    foreign = grown(well_seen & ((blue_above > _FOREIGN_BLUE) | _is_foreign_green(skin.light)))
+    missing = np.where(shown & ~foreign, -np.expm1(red_above), np.float32(0))
+    return Soundness(missing, blue_above, well_seen & ~foreign, foreign)
+
+
+def grown(mask: Mask, cells: int = 1) -> Mask:
+    """A mask and so many cells around it; longitudes go on around the map."""
+    side = 2 * cells + 1
+    wide = around(mask.view(np.uint8), cells)
+    return np.asarray(cv2.dilate(wide, np.ones((side, side), np.uint8))[:, cells:-cells]).astype(bool)
+
+
+def around(values: Number, columns: int) -> Number:
+    """A map with so many columns of its other end at either end."""
+    return np.asarray(np.concatenate([values[:, -columns:], values, values[:, :columns]], axis=1))
+
+
+def _above_sound(logs: Floats, well_seen: Mask) -> tuple[Floats, Floats]:
+    """Log red and log blue of every cell, less what they would be of sound skin."""
+    share = _halved(well_seen.astype(np.float32))
+    some = np.maximum(share, 1e-6)
+    blue, green, red = (_halved(logs[..., band] * well_seen) / some for band in range(3))
+    counts = (share > 0.5).astype(np.float32).ravel()
+    whole = counts.sum()
+    level = np.float32(green.ravel() @ counts / max(whole, 1.0))
+    terms = np.concatenate([_surfaces(), (green.ravel() - level)[None]])  # (terms, cells)
+    values = np.stack([red.ravel(), blue.ravel()], axis=1)
+    ridge, usual = np.full(len(terms), _CALM * whole, np.float32), np.zeros((len(terms), 2), np.float32)
+    ridge[0], ridge[-1], usual[-1] = 0.0, _SURE * whole, (_RED_PER_GREEN, _BLUE_PER_GREEN)
+    trust = counts
+    for widen in _ROUNDS:  # each fit trusts what the one before found sound
+        trusted = terms * trust
+        normal = trusted @ terms.T
+        normal[np.diag_indices(len(terms))] += ridge + 1e-3
+        found = np.linalg.solve(normal, trusted @ values + ridge[:, None] * usual)
+        off = (values[:, 0] - found[:, 0] @ terms) / (_SOUND * np.float32(widen))
+        trust = counts / (1 + off * off) * np.where(off < -3, _DAMAGE_COUNTS, np.float32(1))
+    surface = (found[:-1].T @ terms[:-1]).reshape(2, N_LATITUDES // _COARSE, N_LONGITUDES // _COARSE)
+    green_above = logs[..., 1] - level
+    red_surface, blue_surface = (_spread(each) for each in surface)
+    return (
+        logs[..., 2] - red_surface - found[-1, 0] * green_above,
+        logs[..., 0] - blue_surface - found[-1, 1] * green_above,
+    )
+
+
+def _halved(values: Floats) -> Floats:
+    size = (N_LONGITUDES // _COARSE, N_LATITUDES // _COARSE)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+
+
+def _spread(coarse: Floats) -> Floats:
+    """From the cells of a fit to those of the map, between them by straight lines."""
+    wide = around(coarse, 1)
+    fine = cv2.resize(wide, (wide.shape[1] * _COARSE, N_LATITUDES), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(fine[:, _COARSE:-_COARSE])
+
+
+@cache
+def _surfaces() -> Floats:
+    """(terms, cells of a fit) float32: an orthogonal basis of all polynomials of degree _DEGREE over the sphere, which
+    are its harmonics; the first is the constant."""
+    towards = np.stack([_halved(DIRECTIONS[..., i]) for i in range(3)], axis=-1).reshape(-1, 3).astype(np.float64)
+    x, y, z = (towards / np.linalg.norm(towards, axis=1, keepdims=True)).T
+    monomials = [
+        x**i * y**j * z ** (n - i - j)
+        for n in (0, _DEGREE - 1, _DEGREE)  # on the sphere those of two degrees less are among those of the higher one
+        for i in range(n + 1)
+        for j in range(n + 1 - i)
+    ]
+    basis, lengths = np.linalg.qr(np.stack(monomials, axis=1))
+    own = np.abs(np.diag(lengths)) > 1e-9 * np.abs(lengths[0, 0])  # the constant is among the even ones, too
+    return np.asarray(basis[:, own].T * np.sqrt(len(basis)), np.float32)
+
+
+def _is_foreign_green(light: Floats) -> Mask:
+    lab = cv2.cvtColor(light, cv2.COLOR_LBGR2Lab)
+    a, b = lab[..., 1], lab[..., 2]
+    chroma, hue = cv2.cartToPolar(a, b, angleInDegrees=True)
+    return np.asarray((hue > _FOREIGN_HUE_DEG) & (hue < 180.0) & (chroma > _FOREIGN_CHROMA))
