@@ -1,5 +1,8 @@
 """The hot path: one frame of 80 fruit, as a ratio to one BGR to HSV conversion of the same frame in the same run.
 
+That is what a line with maps of skin does with a frame: bodies are measured, and portraits kept for the map.
+`with_skin` is a look that measures colours and spots, too, as a line without maps does.
+
     python -m bench.hot_path
 
 Every stage is timed by itself in the same rounds. Beside it stands the same work done with scikit-image: label,
@@ -20,6 +23,7 @@ from bench.timing import interleaved
 from grader.domain.views import Occupancy, ViewFeatures
 from grader.vision.eye import SHRINK, Eye, laid_into_cups
 from grader.vision.geometry import cups_in_view
+from grader.vision.portrait import portraits_of
 from grader.vision.size import sizes
 
 
@@ -31,19 +35,20 @@ def measure(seconds: float = 5.0) -> dict[str, float]:
     cv2.setNumThreads(1)
     frame = full_frame()
     eye = Eye(frame.installation.cameras["top"], frame.installation.line)
-    views = eye.look(frame.pixels, frame.pulse)
+    views, _ = eye.look_and_keep(frame.pixels, frame.pulse)
     in_view = int(np.isin(views.occupancy, (Occupancy.ONE, Occupancy.TOUCHING, Occupancy.OVERSIZE)).sum())
     assert in_view >= 70, f"only {in_view} fruit were found in the frame"
     hsv = np.empty_like(frame.pixels)
     times = interleaved(
         {
             "hsv": lambda: cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2HSV, dst=hsv),
-            "look": lambda: eye.look(frame.pixels, frame.pulse),
+            "look": lambda: eye.look_and_keep(frame.pixels, frame.pulse),
+            "with_skin": lambda: eye.look(frame.pixels, frame.pulse),
             **_stages(eye, frame),
         },
         seconds,
     )
-    _assert_same(views, eye.look(frame.pixels, frame.pulse))
+    _assert_same(views, eye.look_and_keep(frame.pixels, frame.pulse)[0])
     unit_ms = float(np.median(times["hsv"]))
     ratios = times["look"] / times["hsv"]
     numbers = {
@@ -57,7 +62,7 @@ def measure(seconds: float = 5.0) -> dict[str, float]:
     for name, taken in times.items():
         if name not in ("hsv", "look"):
             numbers[f"hot_path_{name}_x_hsv"] = float(np.median(taken)) / unit_ms
-    numbers |= _scikit_image(frame, views, float(np.median(times["look"])))
+    numbers |= _scikit_image(frame, eye.look(frame.pixels, frame.pulse), float(np.median(times["with_skin"])))
     return numbers
 
 
@@ -69,15 +74,16 @@ def _stages(eye: Eye, frame: BenchFrame) -> dict[str, Callable[[], object]]:
     size = sizes(outlines, eye.camera, SHRINK)
     faces = eye.faces(outlines)
     lane = cups.lane[outlines.row]
-    found = {**size._asdict(), **eye.skin(faces, lane), **eye.spots(faces, size)}
+    found = size._asdict()
     return {
         "shrink": lambda: eye.shrink(frame.pixels),
         "belt": eye.distance_from_belt,
         "outline": lambda: eye.outline(eye._belt.counts, cups),
         "size": lambda: sizes(outlines, eye.camera, SHRINK),
+        "portraits": lambda: portraits_of(eye._small, outlines),
         "faces": lambda: eye.faces(outlines),
-        "skin": lambda: eye.skin(faces, lane),
-        "spots": lambda: eye.spots(faces, size),
+        "skin": lambda: eye.complexion.skin(faces, lane),
+        "spots": lambda: eye.complexion.spots(faces, size.widest_mm),
         "rows": lambda: laid_into_cups(cups_in_view(eye.camera, eye.line, frame.pulse), outlines, found),
     }
 

@@ -46,6 +46,7 @@ from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
 from grader.vision.sight import KNOWN_AGAIN, Light, Trouble, has_moved, sight_of, trouble
+from grader.vision.skin_by_views import SkinByViews
 from grader.vision.skin_map.mapper import MapSettings
 
 MOST_UNSEEN = 5000
@@ -110,10 +111,12 @@ class Sight(NamedTuple):
 
 @dataclass(slots=True)
 class LineState:
-    """What the line remembers: the eye's buffers, the cups on their way, the lots with what their outlets have had; the
-    last pictures' sights, to know them again; what was wrong with the frames; how bright the belt is."""
+    """What the line remembers: the eye's buffers, and those of what measures skin without a map; the cups on their way;
+    the lots with what their outlets have had; the last pictures' sights, to know them again; what was wrong with the
+    frames; how bright the belt is."""
 
     eye: Eye
+    by_views: SkinByViews
     track: TrackState
     lots: Lots
     sights: deque[Sight] = field(default_factory=lambda: deque(maxlen=KNOWN_AGAIN))
@@ -153,6 +156,9 @@ def new_line(settings: LineSettings, lots: Lots | None = None, scale_memory: Sca
             installation, settings.camera_place, settings.track, scale_memory, maps=settings.mapping is not None
         ),
         eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
+        by_views=SkinByViews(
+            settings.camera_place, installation.line, settings.colours, settings.eye.spots, settings.combine
+        ),
         lots=lots or lots_of_marks(installation.lots, installation.line.lanes, settings.sheet),
     )
 
@@ -191,14 +197,14 @@ def step(
         crossed, readings = _past_unseen(settings, state, place, came_from, readings, conditions)
         result.extend(crossed)
     if place is not None and place.jumped:
-        result.extend(_judged(settings, state, _closed(settings, track, all_cups=True), conditions))
+        result.extend(_judged(settings, state, _closed(settings, state, all_cups=True), conditions))
     too_far = pulse is not None and advance(track.belt, pulse, track.course.reach)
     if too_far:
         flag_all(track, Flag.PULSE_JUMP)
     if too_far or first:
         unwatched(state.lots, track)
     join(track, readings)
-    result.extend(_judged(settings, state, _closed(settings, track), conditions))
+    result.extend(_judged(settings, state, _closed(settings, state), conditions))
     looked = False
     if frame is not None and place is not None and place.believed:
         looked = _see(settings, state, frame, place, first=first)
@@ -303,16 +309,24 @@ def _past_unseen(
     for pulse in map(Pulse, chain(unseen[:half], unseen[max(half, len(unseen) - half) :])):
         track.belt.pulse = max(came_from, pulse)
         join(track, queue.up_to(pulse))
-        result.extend(_judged(settings, state, _closed(settings, track), conditions))
+        result.extend(_judged(settings, state, _closed(settings, state), conditions))
         _miss(settings, track, pulse, Flag.FRAME_LOST | place.flags & Flag.PULSE_JUMP)
     track.belt.pulse = arrived_at
     return result, queue.rest()
 
 
-def _closed(settings: LineSettings, track: TrackState, *, all_cups: bool = False) -> FruitMeasurements:
+def _closed(settings: LineSettings, state: LineState, *, all_cups: bool = False) -> FruitMeasurements:
     """Both closings: what has left the picture is measured, what is due, or all of it, is decided."""
+    track = state.track
     close_seen(track, settings.camera_place, settings.track, settings.combine, all_cups=all_cups)
-    return decide(track, settings.installation, sugar=settings.sugar, settings=settings.track, all_cups=all_cups)
+    return decide(
+        track,
+        settings.installation,
+        sugar=settings.sugar,
+        settings=settings.track,
+        all_cups=all_cups,
+        by_views=state.by_views.of,
+    )
 
 
 def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *, first: bool) -> bool:

@@ -16,11 +16,13 @@ Index = NDArray[np.int64]
 @dataclass(slots=True)
 class Skins:
     """portraits: (lanes, slots, views) of them, where the views are kept, too. mapped: (lanes, slots) bool, the map of
-    the cup's fruit is joined. sightings: of fruit that have left the picture, since they were last taken."""
+    the cup's fruit is joined. sightings: of fruit that have left the picture, since they were last taken. undecided: by
+    (lane, cup), of all that are not decided about."""
 
     portraits: Portraits
     mapped: NDArray[np.bool_]
     sightings: list[Sighting] = field(default_factory=list)
+    undecided: dict[tuple[int, int], Sighting] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lanes: int, slots: int, views: int) -> Skins:
@@ -47,4 +49,6 @@ class Skins:
         of_fruit = Portraits(
             kept.pixels[lane, slot][whole], kept.centre_px[lane, slot][whole], kept.radius_px[lane, slot][whole]
         )
-        self.sightings.append(Sighting(lane, cup, pulses[whole], views[whole], of_fruit))
+        sighting = Sighting(lane, cup, pulses[whole], views[whole], of_fruit)
+        self.sightings.append(sighting)
+        self.undecided[lane, cup] = sighting

@@ -7,7 +7,7 @@ occupied cup comes out of `decide` exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -17,7 +17,7 @@ from grader.domain.artefacts import SugarModel
 from grader.domain.flags import Flag
 from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
-from grader.domain.skin import MappedSkin, SkinMeasures
+from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.tracking.in_place import out_of_place
 from grader.tracking.readings import Looks, masses
@@ -135,7 +135,6 @@ def close_seen(
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)
-        state.flags[lane, slot] |= _where(np.isnan(values.blush_fraction), Flag.NO_COLOUR)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
         if state.skins is not None:
@@ -160,6 +159,9 @@ def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:
 
 
 _MAPPED = [Combined._fields.index(name) for name in SkinMeasures._fields]
+_BODY = [Combined._fields.index(name) for name in ("diameter_mm", "height_mm", "turn_deg")]
+ByViews = Callable[[Sighting, float, float, float], SkinMeasures]
+"""Of a fruit, its diameter_mm, height_mm and turn_deg."""
 
 
 def decide(
@@ -169,10 +171,12 @@ def decide(
     sugar: SugarModel | None,
     settings: TrackSettings,
     all_cups: bool = False,
+    by_views: ByViews | None = None,
 ) -> FruitMeasurements:
     """Close every cup whose decision pulse has come: measurements of those that hold a fruit, lane by lane.
 
-    all_cups: the others too, because the belt will not bring them. `close_seen` comes before.
+    all_cups: the others too, because the belt will not bring them. by_views: measures the skin of a fruit without a
+    map. `close_seen` comes before.
     """
     lane, cup = _due(state, all_cups)
     if not len(lane):
@@ -185,12 +189,20 @@ def decide(
     if state.skins is not None:
         missing = held & (look != Look.NOTHING) & ~state.skins.mapped[lane, slot] & ((flags & Flag.NOT_SEEN) == 0)
         flags |= _where(missing, Flag.NO_MAP)
+        if by_views is not None:
+            for row in np.flatnonzero(flags & (Flag.NO_MAP | Flag.TURN_UNSURE)):  # a loop over fruit: seldom any
+                sighting = state.skins.undecided.get((int(lane[row]), int(cup[row])))
+                if sighting is not None:
+                    own = state.measured[lane[row], slot[row]]
+                    own[_MAPPED] = by_views(sighting, *own[_BODY].tolist())
     flags |= np.array([each.flags for each in said], np.uint32)
     empty = look == Look.NOTHING
     shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
     looks = Looks(fruit=look == Look.FRUIT, empty=empty, plainly_empty=empty & shown)
     mass_g, light, heavy = masses(state, lane, cup, said, looks, flags, settings)
     measured = Combined(*np.where(held[:, None], state.measured[lane, slot], np.nan).T)
+    colourless = held & (look != Look.NOTHING) & np.isnan(measured.blush_fraction)
+    flags |= _where(colourless & ((flags & Flag.NOT_SEEN) == 0), Flag.NO_COLOUR)
     small = (measured.diameter_mm < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
     plain = (look == Look.FRUIT) & ~(small & light)  # small, weightless and anywhere in its cup: litter
     rows = np.flatnonzero(plain | heavy | ((look == Look.DOUBTFUL) & ~light))
@@ -238,6 +250,7 @@ def _due(state: TrackState, all_cups: bool) -> tuple[Cups, Cups]:
 
 
 def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
+    cup = state.cup[lane, slot]
     state.cup[lane, slot] = NO_CUP
     state.n_views[lane, slot] = 0
     state.n_missed[lane, slot] = 0
@@ -249,6 +262,8 @@ def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
     state.measured[lane, slot] = np.nan
     if state.skins is not None:
         state.skins.mapped[lane, slot] = False
+        for key in zip(lane.tolist(), cup.tolist(), strict=True):
+            state.skins.undecided.pop(key, None)
 
 
 def _open(state: TrackState, lane: NDArray[np.int16], cup: Cups) -> tuple[Cups, Cups, NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ from grader.domain.views import VIEW_COLUMNS
 from grader.vision.axis import LieSettings, lies
 from grader.vision.face import SEEN_DEG
 from grader.vision.form import Form, forms, forms_by_views
-from grader.vision.geometry import REFERENCE_DIAMETER_MM, nearer_by
+from grader.vision.geometry import nearer_by, nominal_turn
 from grader.vision.size import calliper_directions
 from grader.vision.width_map import quantile
 
@@ -69,6 +69,18 @@ class Combined(NamedTuple):
     turn_deg: Values
 
 
+class Skin(NamedTuple):
+    """What views say of skin: those of `Combined` that are not of the body."""
+
+    blush_fraction: Values
+    ground_hue_deg: Values
+    defect_area_mm2: Values
+    defect_count: Values
+    largest_defect_mm2: Values
+    defect_fraction: Values
+    skin_seen: Values
+
+
 class _Body(NamedTuple):
     """What all outlines of a fruit say: lengths as in `Combined`; its turn per pulse, nominal where it was not seen for
     certain, NaN where that is not stated; and the turn from frame to frame where it was."""
@@ -104,6 +116,25 @@ def combined(
     body = _body(callipers_mm, value, pulses, camera, settings)
     turn = (pulses - pulses[:, :1]) * body.turn_rad_per_pulse[:, None]
 
+    skin = skin_of(value, turn, whole, spheroid_area_mm2(body.diameter_mm, body.height_mm), settings)
+    return Combined(
+        diameter_mm=body.diameter_mm,
+        height_mm=body.height_mm,
+        volume_ml=body.volume_ml,
+        roundness=body.roundness,
+        turn_deg=body.turn_deg,
+        **skin._asdict(),
+    )
+
+
+def skin_of(
+    value: dict[str, Values], turn: Values, whole: NDArray[np.bool_], area_mm2: Values, settings: CombineSettings
+) -> Skin:
+    """The skin of n fruit from v views each.
+
+    value: by name in `ViewFeatures`, (n, v), NaN where a view does not count. turn: (n, v) rad from the first view, NaN
+    where it is not known. whole: (n, v) bool. area_mm2: (n,) of all its skin.
+    """
     weight = np.where(whole & (value["skin_weight"] >= settings.least_skin), _turn_weights(turn, whole), 0.0)
     skin = _sum(weight, value["skin_weight"])
     faces = weight.sum(axis=1)
@@ -113,21 +144,15 @@ def combined(
         hue = np.where(ground > 0.02 * faces, _sum(weight, value["ground_hue_sum_deg"]) / ground, np.nan)
         dark = np.where(faces > 0, _sum(weight, value["dark_weight"]) / faces, np.nan)
         spots = np.where(faces > 0, np.rint(_sum(weight, value["dark_spots"]) / faces), np.nan)
-    largest = quantile(value["largest_dark_mm2"], 0.9)
-    area = dark * spheroid_area_mm2(body.diameter_mm, body.height_mm)
-    return Combined(
-        diameter_mm=body.diameter_mm,
-        height_mm=body.height_mm,
-        volume_ml=body.volume_ml,
+    largest, area = quantile(value["largest_dark_mm2"], 0.9), dark * area_mm2
+    return Skin(
         blush_fraction=blush,
         ground_hue_deg=hue,
         defect_area_mm2=area,
         defect_count=spots,
         largest_defect_mm2=np.where(np.isnan(area), np.nan, np.minimum(largest, area)),
         defect_fraction=dark,
-        roundness=body.roundness,
         skin_seen=_skin_seen(turn, whole),
-        turn_deg=body.turn_deg,
     )
 
 
@@ -147,9 +172,7 @@ def _body(
     trust = np.where(np.isfinite(trust) & np.isfinite(callipers_mm).all(axis=2), trust, 0.0)
     along_mm, aside_mm = np.nan_to_num(value["along_mm"]), np.nan_to_num(value["aside_mm"])
     towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)
-    roughly_mm = quantile(value["widest_mm"], 0.5)
-    rolled_mm = np.where(np.isnan(roughly_mm), REFERENCE_DIAMETER_MM, roughly_mm)
-    nominal = np.radians(camera.turn_deg_per_pulse) * REFERENCE_DIAMETER_MM / rolled_mm
+    nominal = nominal_turn(camera.turn_deg_per_pulse, quantile(value["widest_mm"], 0.5))
     lie = lies(callipers_mm, towards, pulses, trust, nominal, settings.lie)
     form = forms(callipers_mm, lie.towards, lie.axis, lie.trust)
     certain = lie.turn_doubt <= settings.turn_doubt

@@ -21,13 +21,14 @@ from grader.domain.views import Occupancy, ViewFeatures
 from grader.errors import BadSettings
 from grader.units import Pulse
 from grader.vision.belt import BeltDistance, BeltSettings, belt_colour
-from grader.vision.colour import colour_table, look_up, srgb_counts
-from grader.vision.face import CELL_SHARE, FaceSampler, skin_weights
-from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view, sight_deg
+from grader.vision.colour import srgb_counts
+from grader.vision.complexion import Complexion
+from grader.vision.face import FaceSampler
+from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
 from grader.vision.portrait import portraits_of, shrink_for
-from grader.vision.size import Sizes, sizes
-from grader.vision.spots import SpotFinder, SpotSettings
+from grader.vision.size import sizes
+from grader.vision.spots import SpotSettings
 
 SHRINK = 2
 """Pixels of the picture per pixel of the working plane, along and across."""
@@ -68,18 +69,13 @@ class Eye:
         self._as_srgb = None if camera.transfer == "srgb" else srgb_counts()
         shape = (camera.height_px // SHRINK, camera.width_px // SHRINK)
         pitch = (cup_pitch_px(camera, line) / SHRINK, camera.lane_pitch_px / SHRINK)
-        self._table = colour_table(colours)
         self._small = np.empty((*shape, 3), np.uint8)
         self._belt = BeltDistance(shape, settings.belt)
         most_cups = line.lanes * (int(camera.width_px / cup_pitch_px(camera, line)) + 2)
         self._outlines = OutlineFinder(shape, camera.mm_per_px * SHRINK, pitch, most_cups, settings.outline)
         self._faces = FaceSampler(most_cups)
         self._portrait_shrink = shrink_for(camera.mm_per_px * SHRINK)
-        self._spots = SpotFinder(most_cups, self._table.log_light, settings.spots)
-        self._skin_weights = np.stack([skin_weights(deg) for deg in sight_deg(camera, line)])
-        shape = (most_cups, self._skin_weights.shape[1])
-        self._codes = np.empty((*shape, 2), np.uint8)
-        self._looked_up = np.empty(shape, np.float32)
+        self.complexion = Complexion(most_cups, camera, line, colours, settings.spots)
         self._strip_rows = self._rows_between_lanes()
 
     def _rows_between_lanes(self) -> NDArray[np.int64]:
@@ -93,23 +89,28 @@ class Eye:
 
         The stages below, one after the other; each leaves its plane in place for the next.
         """
-        return self._looked(pixels, pulse)[0]
+        cups, outlines, found = self._bodies(pixels, pulse)
+        if len(outlines.row):
+            found |= self.complexion.of(self.faces(outlines), cups.lane[outlines.row], found["widest_mm"])
+        return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
 
     def look_and_keep(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Shown]:
-        """The same, and portraits of all that an outline was found of."""
-        views, outlines = self._looked(pixels, pulse)
+        """The same without colours and spots, which are NaN, and portraits of all that an outline was found of: for
+        whoever measures their skin elsewhere."""
+        cups, outlines, found = self._bodies(pixels, pulse)
+        views = laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
         return views, Shown(outlines.row, portraits_of(self._small, outlines, self._portrait_shrink))
 
-    def _looked(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Outlines]:
+    def _bodies(
+        self, pixels: NDArray[np.uint8], pulse: Pulse
+    ) -> tuple[CupsInView, Outlines, dict[str, NDArray[np.float32]]]:
+        """Cups in view, the outlines in them, and the columns of `ViewFeatures` that those fill."""
         cups = cups_in_view(self.camera, self.line, pulse)
         self.shrink(pixels)
         outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
-            return laid_into_cups(cups, outlines, {"widest_mm": np.empty(0, np.float32)}), outlines
-        size = sizes(outlines, self.camera, SHRINK)
-        faces = self.faces(outlines)
-        found = {**size._asdict(), **self.skin(faces, cups.lane[outlines.row]), **self.spots(faces, size)}
-        return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm), outlines
+            return cups, outlines, {"widest_mm": np.empty(0, np.float32)}
+        return cups, outlines, sizes(outlines, self.camera, SHRINK)._asdict()
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
         """Half the width and height, by means of 2 x 2 pixels: blue, green, red, in sRGB counts."""
@@ -134,32 +135,6 @@ class Eye:
         """Blue, green, red on the grid of every fruit's face, a row per fruit."""
         return self._faces.sample(self._small, outlines.centre, outlines.radius)
 
-    def skin(self, faces: NDArray[np.uint8], lane: NDArray[np.int16]) -> dict[str, NDArray[np.float32]]:
-        """The colour columns of `ViewFeatures` for faces in these lanes."""
-        cv2.cvtColor(faces, cv2.COLOR_BGR2BGR555, dst=self._codes[: len(faces)])
-        codes = self._codes[: len(faces)].view(np.uint16)[:, :, 0]
-        weights = self._skin_weights.take(lane, axis=0)
-        blush, ground, ground_hue = (
-            np.einsum("fc,fc->f", look_up(codes, table, self._looked_up[: len(codes)]), weights)
-            for table in (self._table.blush, self._table.ground, self._table.ground_hue_deg)
-        )
-        return {
-            "skin_weight": blush + ground,
-            "blush_weight": blush,
-            "ground_weight": ground,
-            "ground_hue_sum_deg": ground_hue,
-        }
-
-    def spots(self, faces: NDArray[np.uint8], size: Sizes) -> dict[str, NDArray[np.float32]]:
-        """The columns of `ViewFeatures` about dark spots."""
-        spots = self._spots.find(faces)
-        cell_mm2 = np.float32(CELL_SHARE * np.pi) * size.widest_mm**2
-        return {
-            "dark_weight": spots.share,
-            "dark_spots": spots.passing,
-            "largest_dark_mm2": spots.largest_cells * cell_mm2,
-        }
-
 
 def _colour_bands(camera: CameraPlace) -> list[int]:
     """Where blue, green and red lie among the camera's bands."""
@@ -178,7 +153,7 @@ def laid_into_cups(
 ) -> ViewFeatures:
     """What was found, laid into the rows of the cups that hold it; all others are empty or cut."""
     views = ViewFeatures.of_empty_cups(cups.lane, cups.cup, strays=outlines.strays)
-    for name, values in found.items():  # 13 columns, not fruit
+    for name, values in found.items():  # columns, not fruit
         getattr(views, name)[outlines.row] = values
     single = np.where(found["widest_mm"] > oversize_mm, Occupancy.OVERSIZE, Occupancy.ONE)
     views.occupancy[outlines.row] = np.where(outlines.touching, Occupancy.TOUCHING, single)

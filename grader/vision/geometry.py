@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from grader.domain.installation import CameraPlace, Line
 from grader.units import Pulse
@@ -106,3 +106,10 @@ def nearer_by(camera: CameraPlace, diameter_mm: NDArray[np.float64]) -> NDArray[
     lens = camera.lens_above_mm
     true_mm = diameter_mm * (lens + REFERENCE_DIAMETER_MM / 2) / (lens + diameter_mm / 2)
     return np.asarray(true_mm / diameter_mm)
+
+
+def nominal_turn(turn_deg_per_pulse: float, diameter_mm: ArrayLike) -> NDArray[np.float64]:
+    """Turn per pulse, rad, of fruit of such diameters: that of the reference diameter is given, and rollers turn a
+    smaller fruit further. NaN is taken for the reference diameter."""
+    rolled_mm = np.where(np.isnan(diameter_mm), REFERENCE_DIAMETER_MM, diameter_mm)
+    return np.asarray(np.radians(turn_deg_per_pulse) * REFERENCE_DIAMETER_MM / rolled_mm, np.float64)

@@ -10,11 +10,11 @@ from test_track import CAMERA, LINE, SETTINGS, views
 
 from grader.domain.flags import Flag
 from grader.domain.fruit import FruitMeasurements
-from grader.domain.skin import PORTRAIT_PX, MappedSkin, Portraits, SkinMeasures
+from grader.domain.skin import PORTRAIT_PX, MappedSkin, Portraits, Sighting, SkinMeasures
 from grader.domain.views import Occupancy
 from grader.tracking.belt import advance
 from grader.tracking.state import TrackState, new_track
-from grader.tracking.track import close_seen, decide, join_maps, observe
+from grader.tracking.track import ByViews, close_seen, decide, join_maps, observe
 from grader.units import Pulse
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Shown
@@ -66,8 +66,8 @@ def passed(state: TrackState, rows: list[int] | None = None) -> None:
     close_seen(state, CAMERA, SETTINGS, CombineSettings())
 
 
-def decided(state: TrackState) -> dict[tuple[int, int], FruitMeasurements]:
-    fruit = decide(state, LINE, sugar=None, settings=SETTINGS, all_cups=True)
+def decided(state: TrackState, by_views: ByViews | None = None) -> dict[tuple[int, int], FruitMeasurements]:
+    fruit = decide(state, LINE, sugar=None, settings=SETTINGS, all_cups=True, by_views=by_views)
     return {(int(fruit.lane[row]), int(fruit.cup[row])): fruit.rows([row]) for row in range(len(fruit))}
 
 
@@ -123,6 +123,22 @@ def test_a_map_that_comes_after_the_decision_is_left_and_does_not_fall_to_the_ne
     join_maps(state, late)
     assert not np.any(np.isclose(state.measured, MEASURES.turn_deg))
     assert state.skins is not None and not state.skins.mapped.any()
+
+
+def test_only_fruit_without_a_map_are_measured_by_their_views_and_each_by_its_own() -> None:
+    state, asked = track(), []
+    passed(state)
+    join_maps(state, [MappedSkin(0, 3, MEASURES), MappedSkin(1, 2, None)])
+
+    def by_views(sighting: Sighting, *body: float) -> SkinMeasures:
+        asked.append((sighting.lane, sighting.cup))
+        assert sighting.portraits.pixels[0, 0, 0, 0] == number_of(sighting.lane, sighting.cup, int(sighting.pulses[0]))
+        return MEASURES._replace(blush_fraction=0.5 + sighting.lane / 10)
+
+    fruit = decided(state, by_views)
+    assert sorted(asked) == [(0, 2), (1, 2)]
+    assert [float(fruit[cup].blush_fraction[0]) for cup in CUPS] == [0.5, 0.6, MEASURES.blush_fraction]
+    assert state.skins is not None and not state.skins.undecided
 
 
 def test_an_empty_cup_is_not_sent_off_and_gets_no_flag() -> None:

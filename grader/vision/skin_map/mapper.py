@@ -14,7 +14,7 @@ from grader.domain.views import MOST_VIEWS, N_CALLIPERS, VIEW_COLUMNS
 from grader.vision.axis import LieSettings, lies_turning
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
-from grader.vision.geometry import REFERENCE_DIAMETER_MM, nearer_by
+from grader.vision.geometry import nearer_by, nominal_turn
 from grader.vision.portrait import on_one_strip
 from grader.vision.size import calliper_directions
 from grader.vision.skin_map.blend import Blend, blended
@@ -119,7 +119,8 @@ class SkinMapper:
         )
         sight = sights(along_mm, aside_mm, camera.lens_above_mm)
         ahead = np.arctan2(-sight[:, 2, 0], sight[:, 2, 2])
-        nominal = _nominal(camera, float(np.median(widest_mm)))
+        deg_per_pulse = camera.turn_deg_per_pulse or _USUAL_TURN_DEG / camera.pulses_per_frame
+        nominal = float(nominal_turn(deg_per_pulse, np.median(widest_mm)))
         faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
         turn = turn_seen(faces, sighting.pulses, ahead, nominal)
         least_across = settings.least_across * turn.likeness
@@ -157,10 +158,3 @@ class SkinMapper:
         turned_rad = its.turned_rad + slips(portraits, body, its.turned_rad, its.sight)
         at = placed(body, turned_rad, its.sight, portraits.centre_px, portraits.radius_px)
         return SkinMap(*of_fruit, its.turn, turned_rad, blended(portraits, at))
-
-
-def _nominal(camera: CameraPlace, diameter_mm: float) -> float:
-    """Turn in rad per pulse of a fruit of that size."""
-    if camera.turn_deg_per_pulse is None:
-        return float(np.radians(_USUAL_TURN_DEG / camera.pulses_per_frame))
-    return float(np.radians(camera.turn_deg_per_pulse) * REFERENCE_DIAMETER_MM / diameter_mm)
