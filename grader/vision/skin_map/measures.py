@@ -67,8 +67,9 @@ def cell_areas_mm2(skin_map: SkinMap) -> Floats:
 def spots_on(skin_map: SkinMap, settings: MapSettings) -> Spots:
     """The spots of a fruit."""
     points_mm = DIRECTIONS @ (skin_map.radius_mm * skin_map.body.stretch()).astype(np.float32)
-    sound = soundness(skin_map.skin, is_skin(skin_map, settings))
-    return spots_of(sound, skin_map.skin.seen, cell_areas_mm2(skin_map), points_mm, settings.spots)
+    outside = is_skin(skin_map, settings)
+    sound = soundness(skin_map.skin, outside)
+    return spots_of(sound, outside, skin_map.skin.seen, cell_areas_mm2(skin_map), points_mm, settings.spots)
 
 
 def _share(area: Floats, what: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:

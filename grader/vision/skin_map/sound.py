@@ -2,10 +2,10 @@
 
 A pigment dims every band in its own proportion (Beer-Lambert's law): what blush takes from red stands in a fixed
 proportion to what it takes from green. Ripeness, mottling and what is left of shading change slowly over a fruit. So
-the logarithm of red light is a smooth surface over the map plus a share of that of green; the surface and the share are
-laid through all cells of the fruit, again and again, each time with less trust in those that are darker than expected:
-damage is not what its fruit looks like. Blue is told the same way: where there is far more of it, somebody has stuck a
-label on.
+the logarithm of red light is a smooth surface over the map plus a share of that of green, and a little of its square:
+where hardly any green is left, the camera's noise takes its place. Surface and share are laid through all cells of the
+fruit, again and again, each time with less trust in those that are darker than expected: damage is not what its fruit
+looks like. Blue is told the same way: where there is far more of it, somebody has stuck a label on.
 """
 
 from __future__ import annotations
@@ -90,10 +90,11 @@ def _above_sound(logs: Floats, well_seen: Mask) -> tuple[Floats, Floats]:
     counts = (share > 0.5).astype(np.float32).ravel()
     whole = counts.sum()
     level = np.float32(green.ravel() @ counts / max(whole, 1.0))
-    terms = np.concatenate([_surfaces(), (green.ravel() - level)[None]])  # (terms, cells)
+    above = green.ravel() - level
+    terms = np.concatenate([_surfaces(), [above, np.square(above)]])  # (terms, cells)
     values = np.stack([red.ravel(), blue.ravel()], axis=1)
     ridge, usual = np.full(len(terms), _CALM * whole, np.float32), np.zeros((len(terms), 2), np.float32)
-    ridge[0], ridge[-1], usual[-1] = 0.0, _SURE * whole, (_RED_PER_GREEN, _BLUE_PER_GREEN)
+    ridge[0], ridge[-2:], usual[-2] = 0.0, _SURE * whole, (_RED_PER_GREEN, _BLUE_PER_GREEN)
     trust = counts
     for widen in _ROUNDS:  # each fit trusts what the one before found sound
         trusted = terms * trust
@@ -102,13 +103,11 @@ def _above_sound(logs: Floats, well_seen: Mask) -> tuple[Floats, Floats]:
         found = np.linalg.solve(normal, trusted @ values + ridge[:, None] * usual)
         off = (values[:, 0] - found[:, 0] @ terms) / (_SOUND * np.float32(widen))
         trust = counts / (1 + off * off) * np.where(off < -3, _DAMAGE_COUNTS, np.float32(1))
-    surface = (found[:-1].T @ terms[:-1]).reshape(2, N_LATITUDES // _COARSE, N_LONGITUDES // _COARSE)
+    surface = (found[:-2].T @ terms[:-2]).reshape(2, N_LATITUDES // _COARSE, N_LONGITUDES // _COARSE)
     green_above = logs[..., 1] - level
     red_surface, blue_surface = (_spread(each) for each in surface)
-    return (
-        logs[..., 2] - red_surface - found[-1, 0] * green_above,
-        logs[..., 0] - blue_surface - found[-1, 1] * green_above,
-    )
+    red_of_green, blue_of_green = ((each[0] + each[1] * green_above) * green_above for each in found[-2:].T)
+    return logs[..., 2] - red_surface - red_of_green, logs[..., 0] - blue_surface - blue_of_green
 
 
 def _halved(values: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Floats
-from grader.vision.skin_map.sound import Mask, Soundness, around
+from grader.vision.skin_map.sound import Mask, Soundness, around, grown
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -26,9 +26,11 @@ _EDGE = (0.35, 0.65)
 is where it is half faded."""
 _BLUR_MM = 0.15
 """What portraits and views laid over each other add to a spot's radius."""
-_VEIL = 0.5
+_VEIL = 1.0
 """Of log blue that is too much: what lies thinly over skin (dust, bloom, a haze of gloss) adds white light, most to
 blue and next to green, where skin has least of its own. It looks as if pigment were gone and red had been lost."""
+_MOST_AT_RIM = 0.4
+"""Share of a spot's cells that touch a hollow: the shade of its rim runs along it, damage runs away from it."""
 _SMOOTH = np.array([0.25, 0.5, 0.25], np.float32)
 
 
@@ -55,8 +57,11 @@ class Spots(NamedTuple):
     labels: Labels
 
 
-def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SpotSettings) -> Spots:
-    """seen: cells shown well. cell_mm2: their areas. points_mm: (N_LATITUDES, N_LONGITUDES, 3) where they lie."""
+def spots_of(
+    sound: Soundness, is_skin: Mask, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SpotSettings
+) -> Spots:
+    """is_skin: cells outside hollows. seen: cells shown well. cell_mm2: areas. points_mm: (N_LATITUDES, N_LONGITUDES,
+    3) where cells lie."""
     judged = around(np.where(sound.judged, sound.missing, np.float32(0)), 1)
     smooth = cv2.sepFilter2D(judged, -1, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_REPLICATE)[:, 1:-1]
     labels, n = _connected((smooth > _CONNECTED * settings.darker_by) & sound.judged & seen)
@@ -76,6 +81,7 @@ def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, 
     area = np.pi * radius * radius
     veil = _sums(label, part * sound.veil.ravel()[at], n) / np.maximum(_sums(label, part, n), 1e-9)
     is_spot = area * (middle - _VEIL * np.maximum(veil, 0.0)) >= settings.least_missing_mm2
+    is_spot &= _share(labels, grown(~is_skin), n) < _MOST_AT_RIM
     is_spot[0] = False
     order = np.flatnonzero(is_spot)[np.argsort(-area[is_spot], kind="stable")]
     number = np.zeros(n, np.int32)
@@ -94,6 +100,11 @@ def _connected(mask: Mask) -> tuple[Labels, int]:
         for one, other in zip(first[(first > 0) & (last > 0)], last[(first > 0) & (last > 0)], strict=True):
             same[same == max(same[one], same[other])] = min(same[one], same[other])
     return same[labels].astype(np.int32), n
+
+
+def _share(labels: Labels, mask: Mask, n: int) -> Values:
+    """(n,) share of each spot's cells that are in the mask."""
+    return np.bincount(labels[mask], minlength=n) / np.maximum(np.bincount(labels.ravel(), minlength=n), 1)
 
 
 def _middles(labels: Labels, missing: Floats, n: int) -> Values:
