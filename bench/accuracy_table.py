@@ -2,9 +2,9 @@
 
 Recordings are simulated and replayed, nothing is chosen or left out; then docs/accuracy.md is written anew. Two kinds:
 
-    truth           many fruit, once each: how far the values are from the truth
+    truth           many fruit, once each: how far the values are from the truth, and spots from painted lesions
     repeatability   few fruit, ten times each, at other start angles and in other cups and lanes: how far the values of
-                    one fruit are from each other
+                    one fruit are from each other, and how often two passes agree on the class (EU apples, group B)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import csv
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,14 @@ import numpy as np
 from rich.progress import Progress
 
 from bench.accuracy import measure
+from bench.spots_on_maps import SpotJudge
 from grader.app.replay import replay, write_out
 from grader.app.simulating import write_simulated
+from grader.domain.skin import Sighting
 from grader.storage.recordings import read_truth
+from hardware.sim.levels import LEVELS
+from hardware.sim.line import LineSettings, SimulatedLine
+from hardware.sim.varieties import VARIETIES as SIMULATED
 
 VARIETIES, FRUIT, SEED, PASSES = ("Fuji", "Gala", "Golden"), 1000, 61, 10
 LANES, LEVEL = 4, "changing"
@@ -48,15 +54,23 @@ TRUTH = (
 )
 PASSED = (Asked("diameter_mm", 1.0, "mm", 0.2), Asked("blush_fraction", 100.0, "points", 0.8))
 SEEN_LEAST = 0.88
+TWICE_MOST, AREA_MOST = 1.0, 15.0
+"""Lesions counted twice, RMSE of their areas, %."""
+AGREE_LEAST = (97.0, 95.0)
+"""Two passes in one lane, and in two, %."""
+SHEET, GROUP_B = "eu_apples", "Fuji"
 
 
 class OfVariety(NamedTuple):
     """figures: of `bench.accuracy`, and volume_percent_rmse, _bias, _worst, skin_seen. sd: by column, over the passes
-    of one fruit, pooled over fruit."""
+    of one fruit, pooled over fruit. spots: what `SpotJudge` counted. agree: pairs of passes that agree on the class and
+    all pairs, in one lane and across lanes."""
 
     variety: str
     figures: dict[str, float]
     sd: dict[str, float]
+    spots: SpotJudge
+    agree: tuple[tuple[int, int], tuple[int, int]]
 
 
 def measured(
@@ -64,21 +78,33 @@ def measured(
 ) -> OfVariety:
     """Simulate, replay and judge one variety. progress: share done."""
     with tempfile.TemporaryDirectory() as folder:
-        once = _replayed(Path(folder) / "once", variety, fruit, seed, 1, lambda share: progress(0.6 * share))
+        settings = LineSettings(
+            level=LEVELS[LEVEL], seed=seed, fruit=fruit, lanes=LANES, variety=SIMULATED[variety], cups_per_second=12.0
+        )
+        judge = SpotJudge(SimulatedLine(settings))
+        once = _replayed(
+            Path(folder) / "once", variety, fruit, seed, 1, lambda share: progress(0.6 * share), see=judge.see
+        )
         figures = measure(once, once / "out" / "fruit.csv") | _volume_and_skin(once)
         again = _replayed(
             Path(folder) / "again", variety, _few(fruit), seed + 1, passes, lambda share: progress(0.6 + 0.4 * share)
         )
-        return OfVariety(variety, figures, _sd_of_passes(again))
+        return OfVariety(variety, figures, _sd_of_passes(again), judge, _agreement(again))
 
 
 def _few(fruit: int) -> int:
     """Of which each passes several times."""
-    return max(fruit // 20, 2)
+    return max(fruit // 10, 2)
 
 
 def _replayed(
-    folder: Path, variety: str, fruit: int, seed: int, passes: int, progress: Callable[[float], None]
+    folder: Path,
+    variety: str,
+    fruit: int,
+    seed: int,
+    passes: int,
+    progress: Callable[[float], None],
+    see: Callable[[Sequence[Sighting]], None] = lambda sightings: None,
 ) -> Path:
     write_simulated(
         folder,
@@ -92,7 +118,13 @@ def _replayed(
         nir=False,
         progress=lambda share: progress(0.8 * share),
     )
-    replayed = replay(folder, progress=lambda done, all_: progress(0.8 + 0.2 * done / max(all_, 1)))
+    replayed = replay(
+        folder,
+        sheet=SHEET,
+        variety=GROUP_B,
+        progress=lambda done, all_: progress(0.8 + 0.2 * done / max(all_, 1)),
+        see=see,
+    )
     write_out(replayed, folder / "out")
     return folder
 
@@ -134,6 +166,20 @@ def _sd_of_passes(folder: Path) -> dict[str, float]:
     }
 
 
+def _agreement(folder: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pairs of passes of one fruit that have the same class, and all pairs: in one lane, and in two."""
+    rows, passes = _rows(folder), defaultdict(list)
+    for true in read_truth(folder):
+        at = int(true["lane"]), int(true["cup"])
+        passes[true["body"]].append((at[0], rows.get(at, {}).get("grade", "no row")))
+    same, all_ = [0, 0], [0, 0]
+    for of_body in passes.values():
+        for (lane, grade), (other_lane, other_grade) in combinations(of_body, 2):
+            all_[lane != other_lane] += 1
+            same[lane != other_lane] += grade == other_grade
+    return (same[0], all_[0]), (same[1], all_[1])
+
+
 def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
     """docs/accuracy.md."""
     names = [each.variety for each in found]
@@ -170,9 +216,50 @@ def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
     for asked in PASSED:
         sd = [asked.factor * each.sd[asked.column] for each in found]
         lines.append(_line(f"{asked.column.rsplit('_', 1)[0]}, SD over passes, {asked.unit}", asked.most, sd))
-    return "\n".join(
-        [*lines, "", "Spots are still counted in the views: their figures come when the map has them.", ""]
-    )
+    lines += _of_spots(found)
+    for which, least in enumerate(AGREE_LEAST):
+        pairs = [each.agree[which] for each in found]
+        share = [100.0 * same / max(of, 1) for same, of in [*pairs, tuple(np.sum(pairs, axis=0).tolist())]]
+        shown = [f"{each:.1f}{'' if each >= least else ' ✗'}" for each in share]
+        where = ("in a lane", "across lanes")[which]
+        lines.append(f"| two passes of the same class, {where}, % | at least {least:g} | {' | '.join(shown)} |")
+    return "\n".join([*lines, "", *_NOTES, ""])
+
+
+_NOTES = (
+    "Lesions are those of 20 mm2 and more that lie wholly on skin that was seen, painted ones that touch taken as one.",
+    "Classes are those of the preset `eu_apples`, group B, as if all varieties were in it; sizes make no class.",
+)
+
+
+def _of_spots(found: Sequence[OfVariety]) -> list[str]:
+    judges = [each.spots for each in found]
+    n, sound = [each.lesions for each in judges], [each.sound for each in judges]
+    missed = _shares([each.lesions - each.found for each in judges], n)
+    twice = _shares([each.twice for each in judges], n)
+    off = [np.array(each.area_off) for each in judges]
+    off.append(np.concatenate(off))
+    rmse = [100.0 * float(np.sqrt((each**2).mean())) if len(each) else float("nan") for each in off]
+    bias = [f"{100.0 * float(each.mean()):+.1f}" if len(each) else "nan" for each in off]
+    return [
+        f"| lesions | | {' | '.join(map(str, n))} | {sum(n)} |",
+        f"| lesions not found, % | | {' | '.join(f'{each:.1f}' for each in missed)} |",
+        f"| lesions counted twice, % | {TWICE_MOST:g} | {_marked(twice, TWICE_MOST)} |",
+        f"| their area, RMSE, % | {AREA_MOST:g} | {_marked(rmse, AREA_MOST)} |",
+        f"| their area, bias, % | | {' | '.join(bias)} |",
+        "| sound fruit with a spot, % | | "
+        + " | ".join(f"{each:.1f}" for each in _shares([each.sound_with_spot for each in judges], sound))
+        + " |",
+    ]
+
+
+def _shares(some: Sequence[int], of: Sequence[int]) -> list[float]:
+    """In percent, and that of all together."""
+    return [100.0 * one / max(all_, 1) for one, all_ in zip([*some, sum(some)], [*of, sum(of)], strict=True)]
+
+
+def _marked(values: Sequence[float], most: float) -> str:
+    return " | ".join(f"{value:.1f}{'' if value <= most else ' ✗'}" for value in values)
 
 
 def _line(name: str, most: float, values: Sequence[float]) -> str:

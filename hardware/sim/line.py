@@ -406,6 +406,13 @@ class SimulatedLine:
         """Whether a cup holds fruit."""
         return self._number(lane, cup) != EMPTY
 
+    def passage_of(self, lane: int, cup: int) -> tuple[Fruit, Ride] | None:
+        """The fruit in a cup, the front one of a double, and how it rides; None where there is none."""
+        riders = self._riders(lane, cup)
+        if not riders:
+            return None
+        return self._fruit(riders[0].number, riders[0].diameter_mm), riders[0].ride
+
     def truth_of(self, lane: int, cup: int) -> TruthRow | None:
         """The truth of one cup; None when it is empty. Paints the fruit unless it was painted before."""
         riders = self._riders(lane, cup)

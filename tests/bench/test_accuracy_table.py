@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 
 from bench.accuracy_table import PASSED, TRUTH, OfVariety, measured, page
+from bench.spots_on_maps import SpotJudge
+from hardware.sim.line import LineSettings, SimulatedLine
+
+LINE = SimulatedLine(LineSettings(fruit=1))
 
 
 def of_variety(name: str, **changed: float) -> OfVariety:
@@ -15,8 +19,13 @@ def of_variety(name: str, **changed: float) -> OfVariety:
     }
     figures |= {"skin_seen": 0.9, "missing": 0.0, "extra": 0.0, "flagged_fraction": 0.01}
     sd = {asked.column: 0.5 * asked.most / asked.factor for asked in PASSED}
+    spots = SpotJudge(LINE, lesions=100, found=99, twice=int(changed.get("twice", 0)), area_off=[0.1, -0.1], sound=50)
     return OfVariety(
-        name, figures | changed, {column: changed.get(f"{column}_sd", value) for column, value in sd.items()}
+        name,
+        figures | changed,
+        {column: changed.get(f"{column}_sd", value) for column, value in sd.items()},
+        spots,
+        ((98, 100), (int(changed.get("agree", 96)), 100)),
     )
 
 
@@ -24,6 +33,12 @@ def test_what_is_within_its_limit_has_no_mark_and_what_is_not_has_one() -> None:
     assert "✗" not in page([of_variety("A"), of_variety("B")], 100, 1, 10).split("|", 1)[1]
     text = page([of_variety("A"), of_variety("B", diameter_mm_rmse=0.41)], 100, 1, 10)
     assert "| diameter, RMSE, mm | 0.3 | 0.15 | 0.41 ✗ | 0.31 ✗ |" in text
+
+
+def test_lesions_counted_twice_and_passes_that_disagree_are_marked() -> None:
+    text = page([of_variety("A"), of_variety("B", twice=4, agree=90)], 100, 1, 10)
+    assert "| lesions counted twice, % | 1 | 0.0 | 4.0 ✗ | 2.0 ✗ |" in text
+    assert "| two passes of the same class, across lanes, % | at least 95 | 96.0 | 90.0 ✗ | 93.0 ✗ |" in text
 
 
 def test_no_figure_is_no_pass() -> None:
@@ -36,3 +51,5 @@ def test_a_small_run_has_every_figure() -> None:
     assert found.figures["truth_fruit"] == 8 and found.figures["missing"] == 0
     assert all(math.isfinite(found.figures[f"{asked.column}_rmse"]) for asked in TRUTH)
     assert all(math.isfinite(sd) for sd in found.sd.values())
+    assert found.spots.lesions >= found.spots.found > 0 and found.spots.sound > 0
+    assert sum(all_ for _, all_ in found.agree) == 2 and found.agree[0][0] + found.agree[1][0] <= 2

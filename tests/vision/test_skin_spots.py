@@ -27,7 +27,7 @@ def test_a_spot_is_found_once_where_it_is_and_as_large_as_it_is(
 ) -> None:
     found = spots_in(with_caps(blotches(3), Cap(about, area_mm2)))
     assert len(found.area_mm2) == 1
-    assert found.area_mm2[0] == pytest.approx(area_mm2, rel=0.25 if area_mm2 < 40 else 0.16)
+    assert found.area_mm2[0] == pytest.approx(area_mm2, rel=0.28 if area_mm2 < 40 else 0.16)
     away = np.degrees(np.arccos(found.place[0] @ np.array(about) / np.linalg.norm(about)))
     assert away < 3.0
     assert found.length_mm[0] == pytest.approx(2 * np.sqrt(area_mm2 / np.pi), rel=0.25)

@@ -13,7 +13,7 @@ from grader.vision.skin_map.mapper import MapSettings, SkinMap
 from grader.vision.skin_map.sound import soundness
 from grader.vision.skin_map.spots import Spots, spots_of
 
-_LEAST_SEEN = 0.25
+_LEAST_SEEN = 0.6
 """A row of which less was seen says nothing about itself: it is taken to be like the nearest one that does."""
 _LEAST_WEIGHT = 0.02
 """A cell that was seen less has no colour."""

@@ -36,7 +36,7 @@ _ROUNDS = (4.0, 2.0, 1.0, 1.0, 1.0)
 _DAMAGE_COUNTS = np.float32(0.1)
 _RED_PER_GREEN, _BLUE_PER_GREEN = 0.15, 0.7
 """Usual proportions of what red pigment takes: anthocyanin in apples, between the bands' middles."""
-_CALM, _SURE = 0.002, 0.02
+_CALM, _SURE = 0.02, 0.1
 """Share of all cells that a flat surface and the usual proportions are worth."""
 _FOREIGN_BLUE, _FOREIGN_HUE_DEG, _FOREIGN_CHROMA = np.float32(0.5), 125.0, 20.0
 """Log blue above what the skin has; and a green that no skin has."""

@@ -64,7 +64,7 @@ def spots_of(
     3) where cells lie."""
     judged = around(np.where(sound.judged, sound.missing, np.float32(0)), 1)
     smooth = cv2.sepFilter2D(judged, -1, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_REPLICATE)[:, 1:-1]
-    labels, n = _connected((smooth > _CONNECTED * settings.darker_by) & sound.judged & seen)
+    labels, n = connected((smooth > _CONNECTED * settings.darker_by) & sound.judged & seen)
     darkest = np.zeros(n, np.float32)
     np.maximum.at(darkest, labels.ravel(), smooth.ravel())
     labels = np.where((darkest > settings.darker_by)[labels], labels, 0)
@@ -90,7 +90,7 @@ def spots_of(
     return Spots(area[order], length[order], middle[order], place[order], number[labels])
 
 
-def _connected(mask: Mask) -> tuple[Labels, int]:
+def connected(mask: Mask) -> tuple[Labels, int]:
     """Labels from 1 on of cells that touch, also across the map's ends, and one more than the highest of them."""
     n, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     same = np.arange(n)
