@@ -12,7 +12,7 @@ from grader.vision.face import SEEN_DEG
 from grader.vision.portrait import sampled
 from grader.vision.skin_map.grid import Floats
 from grader.vision.skin_map.light import DARK, log_light
-from grader.vision.skin_map.placing import Placed
+from grader.vision.skin_map.placing import BESIDE, Placed
 
 _LEAST_FACING = 0.31
 """Cosine of 72 degrees: beyond, a portrait has hardly a pixel for a cell."""
@@ -49,7 +49,7 @@ def blended(portraits: Portraits, at: Placed) -> Blend:
     facing = at.facing
     logs = log_light(sampled(portraits, at.x_px, at.y_px)).reshape(*facing.shape, 3)
     light = logs[..., 0] + logs[..., 2]
-    layers = np.empty((5, *facing.shape), np.float32)
+    layers = np.empty((6, *facing.shape), np.float32)
     weight, of_light, shown = layers[:3]
     np.multiply(facing, facing > _LEAST_FACING, out=weight)
     np.multiply(weight, weight, out=weight)
@@ -59,20 +59,30 @@ def blended(portraits: Portraits, at: Placed) -> Blend:
     light -= at.cut((of_light / np.maximum(total, 1e-6))[None])[0]
     light *= np.float32(1.0 / _STRANGE)
     matt = np.divide(weight, 1 + light * light, out=layers[3])
-    aslant = 1 - facing
+    aslant, beside = 1 - facing, np.broadcast_to(BESIDE, facing.shape)
     np.multiply(matt, aslant, out=layers[4])
+    np.multiply(matt, beside, out=layers[5])
     for band in range(3):
         np.multiply(logs[..., band], matt, out=layers[band])
-    *bands, counted, of_aslant = at.summed(layers)
+    *bands, counted, of_aslant, of_beside = at.summed(layers)
     np.maximum(counted, 1e-6, out=counted)
     of_aslant /= counted
+    of_beside /= counted
     # By least squares within cells: what is common to all views of a cell says nothing of the light.
-    pull = np.vdot(layers[2], aslant) - np.vdot(bands[2], of_aslant)
-    hold = np.vdot(layers[4], aslant) - np.vdot(counted * of_aslant, of_aslant)
-    shade = np.float32((_USUAL_SHADE * _SHADE_DOUBT - pull) / (hold + _SHADE_DOUBT))
+    pull = [
+        np.vdot(layers[2], term) - np.vdot(bands[2], of_term)
+        for term, of_term in ((aslant, of_aslant), (beside, of_beside))
+    ]
+    across = np.vdot(layers[4], beside) - np.vdot(counted * of_aslant, of_beside)
+    hold = [
+        np.vdot(layers[4], aslant) - np.vdot(counted * of_aslant, of_aslant) + _SHADE_DOUBT,
+        np.vdot(layers[5], beside) - np.vdot(counted * of_beside, of_beside) + _SHADE_DOUBT,
+    ]
+    usual = np.array([pull[0] - _USUAL_SHADE * _SHADE_DOUBT, pull[1]])
+    shade, slope = np.linalg.solve([[hold[0], across], [across, hold[1]]], usual).astype(np.float32)
     of_cell = np.stack(bands, axis=-1)
     of_cell /= counted[..., None]
-    of_cell += (shade * of_aslant)[..., None]
+    of_cell -= (shade * of_aslant + slope * of_beside)[..., None]
     np.exp(of_cell, out=of_cell)
     of_cell -= DARK
     of_cell[total <= 0] = 0

@@ -10,7 +10,7 @@ from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Floats, cell_areas
 from grader.vision.skin_map.mapper import MapSettings, SkinMap
-from grader.vision.skin_map.sound import soundness
+from grader.vision.skin_map.sound import Soundness, soundness
 from grader.vision.skin_map.spots import Spots, spots_of
 
 _LEAST_SEEN = 0.6
@@ -26,7 +26,8 @@ def measured(
 ) -> SkinMeasures:
     """All that is told of a fruit's skin."""
     skin = skin_map.skin
-    area = cell_areas_mm2(skin_map) * is_skin(skin_map, settings)
+    sound = soundness(skin, skin_map.body.axis, settings.hollow_deg)
+    area = cell_areas_mm2(skin_map) * _is_skin(skin_map, settings.hollow_deg)
     whole = float(area.sum())
     to_srgb = np.array(colours.to_srgb, np.float32)[::-1, ::-1]  # blue first
     lab = cv2.cvtColor(cv2.transform(skin.light, to_srgb), cv2.COLOR_LBGR2Lab)
@@ -38,7 +39,7 @@ def measured(
     ground = has_hue & (hue > colours.blush_to_deg) & (hue <= colours.ground_to_deg)
     of_ground = area * (skin.seen & ground)
     towards = of_ground / np.maximum(chroma, 1e-6)
-    spots = spots_on(skin_map, settings)
+    spots = spots_on(skin_map, settings, sound)
     dark_mm2 = float(spots.area_mm2.sum())
     ground_hue_deg = np.degrees(np.arctan2((towards * b).sum(), (towards * a).sum()))
     return SkinMeasures(
@@ -53,10 +54,11 @@ def measured(
     )
 
 
-def is_skin(skin_map: SkinMap, settings: MapSettings) -> NDArray[np.bool_]:
-    """Which cells lie outside stem cavity and calyx basin."""
+def _is_skin(skin_map: SkinMap, hollow_deg: float) -> NDArray[np.bool_]:
+    """Cells outside stem cavity and calyx basin, seen or not. Where the axis is not sure, hollows are not cut out of
+    the skin at a wrong place: they are taken to be like what is around."""
     along = np.abs(DIRECTIONS @ skin_map.body.axis.astype(np.float32))
-    return np.asarray(along < np.cos(np.radians(settings.hollow_deg)))
+    return np.asarray(along < np.cos(np.radians(hollow_deg * skin_map.axis_sure)))
 
 
 def cell_areas_mm2(skin_map: SkinMap) -> Floats:
@@ -64,12 +66,11 @@ def cell_areas_mm2(skin_map: SkinMap) -> Floats:
     return cell_areas(skin_map.body) * np.float32(skin_map.radius_mm**2 * skin_map.fullness)
 
 
-def spots_on(skin_map: SkinMap, settings: MapSettings) -> Spots:
-    """The spots of a fruit."""
+def spots_on(skin_map: SkinMap, settings: MapSettings, sound: Soundness | None = None) -> Spots:
+    """The spots of a fruit. sound: of it, if it is known already."""
     points_mm = DIRECTIONS @ (skin_map.radius_mm * skin_map.body.stretch()).astype(np.float32)
-    outside = is_skin(skin_map, settings)
-    sound = soundness(skin_map.skin, outside)
-    return spots_of(sound, outside, skin_map.skin.seen, cell_areas_mm2(skin_map), points_mm, settings.spots)
+    sound = soundness(skin_map.skin, skin_map.body.axis, settings.hollow_deg) if sound is None else sound
+    return spots_of(sound, skin_map.skin.seen, cell_areas_mm2(skin_map), points_mm, settings.spots)
 
 
 def _share(area: Floats, what: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:

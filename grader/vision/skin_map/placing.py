@@ -13,6 +13,8 @@ from grader.vision.skin_map.grid import COSINE, LONGITUDE_STEP_RAD, N_LONGITUDES
 WINDOW = 40
 """Columns around its own middle that a view is asked for: 69 degrees either way."""
 _BESIDE = np.arange(WINDOW) - WINDOW // 2
+BESIDE = np.sin(_BESIDE * LONGITUDE_STEP_RAD).astype(np.float32)
+"""(WINDOW,) sine of the longitude from the view's middle."""
 
 
 class Placed(NamedTuple):

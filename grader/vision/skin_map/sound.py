@@ -22,6 +22,7 @@ from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, N_LONGITUDES, F
 from grader.vision.skin_map.light import DARK
 
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.int32]
 Number = TypeVar("Number", NDArray[np.uint8], NDArray[np.float32])
 
 _DEGREE = 4
@@ -38,6 +39,10 @@ _RED_PER_GREEN, _BLUE_PER_GREEN = 0.15, 0.7
 """Usual proportions of what red pigment takes: anthocyanin in apples, between the bands' middles."""
 _CALM, _SURE = 0.02, 0.1
 """Share of all cells that a flat surface and the usual proportions are worth."""
+_HOLLOW_MISSING, _BESIDE_AXIS_DEG, _HOLLOW_CELLS = np.float32(0.12), 8.0, 3
+"""Share of light that a hollow lacks; how far off it may be; and cells around its dark part that belong to it."""
+_LEAST_OF_ROW, _MOST_STANDING = N_LONGITUDES // 3, np.float32(0.6)
+"""Cells of a row that tell what is common to all of it; and of log light, how much of that is the light's at most."""
 _FOREIGN_BLUE, _FOREIGN_HUE_DEG, _FOREIGN_CHROMA = np.float32(0.5), 125.0, 20.0
 """Log blue above what the skin has; and a green that no skin has."""
 
@@ -45,29 +50,48 @@ _FOREIGN_BLUE, _FOREIGN_HUE_DEG, _FOREIGN_CHROMA = np.float32(0.5), 125.0, 20.0
 class Soundness(NamedTuple):
     """Per cell, (N_LATITUDES, N_LONGITUDES).
 
-    missing: float32, share of red light that the cell lacks against sound skin, below 0 where it has more; 0 where it
-    has no skin or hardly any was seen. veil: float32, log blue above that of sound skin. judged: bool, skin that was
-    seen well. foreign: bool, what lies on the skin: labels.
+    missing: float32, share of red light that the cell lacks against sound skin, below 0 where it has more; 0 where
+    hardly any was seen. In hollows, too: what their skin is to be like is known from beside them. veil: float32, log
+    blue above that of sound skin. judged: bool, skin that was seen well. foreign: bool, what lies on the skin: labels.
+    hollow: bool, stem cavity and calyx basin.
     """
 
     missing: Floats
     veil: Floats
     judged: Mask
     foreign: Mask
+    hollow: Mask
 
 
-def soundness(skin: Blend, is_skin: Mask) -> Soundness:
-    """is_skin: bool per cell, outside stem cavity and calyx basin."""
-    shown = (skin.weight > _LEAST_WEIGHT) & is_skin
-    well_seen = shown & (skin.aslant < _MOST_ASLANT)
+def soundness(skin: Blend, axis: NDArray[np.float64], hollow_deg: float) -> Soundness:
+    """axis: (3,) from calyx to stem or back. hollow_deg: so far from it hollows reach; 0 for fruit that have none."""
+    along = np.abs(DIRECTIONS @ axis.astype(np.float32))
+    shown = skin.weight > _LEAST_WEIGHT
+    well_seen = shown & (skin.aslant < _MOST_ASLANT) & (along < _cosine(hollow_deg))
     if np.count_nonzero(well_seen) < well_seen.size // 20:
         nothing = np.zeros_like(well_seen)
-        return Soundness(nothing.astype(np.float32), nothing.astype(np.float32), nothing, nothing)
+        return Soundness(nothing.astype(np.float32), nothing.astype(np.float32), nothing, nothing, nothing)
     logs = np.log(skin.light + DARK)
-    red_above, blue_above = _above_sound(logs, well_seen)
+    red_above, blue_above = (_without_standing_light(above, well_seen) for above in _above_sound(logs, well_seen))
     foreign = grown(well_seen & ((blue_above > _FOREIGN_BLUE) | _is_foreign_green(skin.light)))
     missing = np.where(shown & ~foreign, -np.expm1(red_above), np.float32(0))
-    return Soundness(missing, blue_above, well_seen & ~foreign, foreign)
+    hollow = _hollows(missing, along, hollow_deg) if hollow_deg > 0 else np.zeros_like(shown)
+    return Soundness(missing, blue_above, shown & (skin.aslant < _MOST_ASLANT) & ~hollow & ~foreign, foreign, hollow)
+
+
+def _hollows(missing: Floats, along: Floats, hollow_deg: float) -> Mask:
+    """Cells of stem cavity and calyx basin: dark skin at the ends of the stem-calyx axis, as far as it hangs together,
+    and the cells around. The axis is not known to a degree, and no hollow is quite where it ends."""
+    dark = (missing > _HOLLOW_MISSING) & (along > _cosine(hollow_deg + _BESIDE_AXIS_DEG))
+    labels, n = connected(dark)
+    is_hollow = np.zeros(n, bool)
+    is_hollow[labels[along > _cosine(hollow_deg - _BESIDE_AXIS_DEG)]] = True
+    is_hollow[0] = False
+    return grown(is_hollow[labels], _HOLLOW_CELLS)
+
+
+def _cosine(deg: float) -> np.float32:
+    return np.float32(np.cos(np.radians(deg)))
 
 
 def grown(mask: Mask, cells: int = 1) -> Mask:
@@ -75,6 +99,18 @@ def grown(mask: Mask, cells: int = 1) -> Mask:
     side = 2 * cells + 1
     wide = around(mask.view(np.uint8), cells)
     return np.asarray(cv2.dilate(wide, np.ones((side, side), np.uint8))[:, cells:-cells]).astype(bool)
+
+
+def connected(mask: Mask) -> tuple[Labels, int]:
+    """Labels from 1 on of cells that touch, also across the map's ends, and one more than the highest of them."""
+    n, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    same = np.arange(n)
+    for shift in (-1, 0, 1):  # a cell at the end touches three at the other one
+        first, last = labels[max(shift, 0) : N_LATITUDES + min(shift, 0), 0], labels[:, -1]
+        last = last[max(-shift, 0) : N_LATITUDES + min(-shift, 0)]
+        for one, other in zip(first[(first > 0) & (last > 0)], last[(first > 0) & (last > 0)], strict=True):
+            same[same == max(same[one], same[other])] = min(same[one], same[other])
+    return same[labels].astype(np.int32), n
 
 
 def around(values: Number, columns: int) -> Number:
@@ -108,6 +144,15 @@ def _above_sound(logs: Floats, well_seen: Mask) -> tuple[Floats, Floats]:
     red_surface, blue_surface = (_spread(each) for each in surface)
     red_of_green, blue_of_green = ((each[0] + each[1] * green_above) * green_above for each in found[-2:].T)
     return logs[..., 2] - red_surface - red_of_green, logs[..., 0] - blue_surface - blue_of_green
+
+
+def _without_standing_light(above: Floats, well_seen: Mask) -> Floats:
+    """Light that comes from one side falls on the same latitudes in every view: what all cells of a row have in common,
+    whatever their longitude, is the light's."""
+    known = np.count_nonzero(well_seen, axis=1)
+    ordered = np.sort(np.where(well_seen, above, np.float32(np.inf)), axis=1)
+    usual = ordered[np.arange(len(known)), known // 2]
+    return above - np.where(known >= _LEAST_OF_ROW, np.clip(usual, -_MOST_STANDING, _MOST_STANDING), 0)[:, None]
 
 
 def _halved(values: Floats) -> Floats:

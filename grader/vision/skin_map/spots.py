@@ -9,11 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Floats
-from grader.vision.skin_map.sound import Mask, Soundness, around, grown
+from grader.vision.skin_map.grid import DIRECTIONS, Floats
+from grader.vision.skin_map.sound import Labels, Mask, Soundness, around, connected, grown
 
 Values = NDArray[np.float64]
-Labels = NDArray[np.int32]
 
 _CONNECTED = 0.7
 """Cells that lack so much of what makes a spot connect its parts."""
@@ -57,11 +56,8 @@ class Spots(NamedTuple):
     labels: Labels
 
 
-def spots_of(
-    sound: Soundness, is_skin: Mask, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SpotSettings
-) -> Spots:
-    """is_skin: cells outside hollows. seen: cells shown well. cell_mm2: areas. points_mm: (N_LATITUDES, N_LONGITUDES,
-    3) where cells lie."""
+def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SpotSettings) -> Spots:
+    """seen: cells shown well. cell_mm2: areas. points_mm: (N_LATITUDES, N_LONGITUDES, 3) where cells lie."""
     judged = around(np.where(sound.judged, sound.missing, np.float32(0)), 1)
     smooth = cv2.sepFilter2D(judged, -1, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_REPLICATE)[:, 1:-1]
     labels, n = connected((smooth > _CONNECTED * settings.darker_by) & sound.judged & seen)
@@ -69,7 +65,7 @@ def spots_of(
     np.maximum.at(darkest, labels.ravel(), smooth.ravel())
     labels = np.where((darkest > settings.darker_by)[labels], labels, 0)
     middle = _middles(labels, sound.missing, n)
-    reach = _grown(labels)
+    reach = np.where(sound.hollow, 0, _grown(labels))
     at = np.flatnonzero(reach)
     label = reach.ravel()[at]
     low, high = _EDGE
@@ -81,25 +77,13 @@ def spots_of(
     area = np.pi * radius * radius
     veil = _sums(label, part * sound.veil.ravel()[at], n) / np.maximum(_sums(label, part, n), 1e-9)
     is_spot = area * (middle - _VEIL * np.maximum(veil, 0.0)) >= settings.least_missing_mm2
-    is_spot &= _share(labels, grown(~is_skin), n) < _MOST_AT_RIM
+    is_spot &= _share(labels, grown(sound.hollow), n) < _MOST_AT_RIM
     is_spot[0] = False
     order = np.flatnonzero(is_spot)[np.argsort(-area[is_spot], kind="stable")]
     number = np.zeros(n, np.int32)
     number[order] = np.arange(1, len(order) + 1)
     place, length = _places(label, part, DIRECTIONS.reshape(-1, 3)[at], points_mm.reshape(-1, 3)[at], n)
     return Spots(area[order], length[order], middle[order], place[order], number[labels])
-
-
-def connected(mask: Mask) -> tuple[Labels, int]:
-    """Labels from 1 on of cells that touch, also across the map's ends, and one more than the highest of them."""
-    n, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    same = np.arange(n)
-    for shift in (-1, 0, 1):  # a cell at the end touches three at the other one
-        first, last = labels[max(shift, 0) : N_LATITUDES + min(shift, 0), 0], labels[:, -1]
-        last = last[max(-shift, 0) : N_LATITUDES + min(-shift, 0)]
-        for one, other in zip(first[(first > 0) & (last > 0)], last[(first > 0) & (last > 0)], strict=True):
-            same[same == max(same[one], same[other])] = min(same[one], same[other])
-    return same[labels].astype(np.int32), n
 
 
 def _share(labels: Labels, mask: Mask, n: int) -> Values:
