@@ -9,7 +9,7 @@ import pytest
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_CELLS, Spheroid, cell_areas
-from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
+from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper, map_settings_for
 from grader.vision.skin_map.measures import measured
 
 
@@ -85,8 +85,30 @@ def test_blush_is_its_share_of_the_whole_skin_wherever_the_turn_began(share: flo
     assert np.ptp(found) < 0.008
 
 
+def pores(seed: int) -> painted.Paint:
+    """Skin of one colour, with 400 darker pores of three millimetres."""
+    middles = np.random.default_rng(seed).standard_normal((400, 3))
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+
+    def painted_at(towards: painted.Values) -> painted.Values:
+        nearest = (towards @ middles.T).max(axis=-1)
+        return np.where((nearest > np.cos(1.5 / 38.0))[..., None], 0.75 * painted.YELLOW, painted.YELLOW)
+
+    return painted_at
+
+
+@pytest.mark.parametrize("turn_deg", [18.0, -22.0, 30.0])
+def test_the_turn_of_a_fruit_of_one_colour_is_seen_by_its_pores(turn_deg: float) -> None:
+    fruit = painted.filmed(pores(2), turn_deg, noise=2.0)
+    (found,) = SkinMapper(painted.camera(), map_settings_for("citrus")).map([fruit.sighting])
+    assert found is not None
+    assert np.degrees(found.turn.rad_per_pulse) * painted.PULSES_PER_FRAME == pytest.approx(turn_deg, abs=0.2)
+
+
 def test_a_fruit_of_one_colour_has_no_map() -> None:
-    assert mapped(painted.filmed(painted.one_colour, 22.0, noise=2.0)) is None
+    fruit = painted.filmed(painted.one_colour, 22.0, noise=2.0)
+    assert mapped(fruit) is None
+    assert SkinMapper(painted.camera(), map_settings_for("kiwifruit")).map([fruit.sighting]) == [None]
 
 
 @pytest.mark.parametrize("seed", range(4))

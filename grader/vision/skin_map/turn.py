@@ -40,6 +40,8 @@ _LOG = np.log(np.arange(256, dtype=np.float32) + _DARKEST)
 _NEARLY_ALL, _GLOSS = 0.97, np.float32(0.15)
 """So much brighter, in log counts, than nearly all of the fruit's skin is gloss."""
 _CLIP = 3.0
+_BROAD_COLUMNS = 11
+"""60 degrees: what is broader is no pore."""
 _STRAIGHT_ON = np.cos(np.radians(LONGITUDE_DEG)).astype(np.float32)
 
 
@@ -58,24 +60,30 @@ class Turn(NamedTuple):
 
 
 def turn_seen(
-    faces: NDArray[np.uint8], pulses: NDArray[np.int64], ahead_rad: NDArray[np.float64], nominal_rad_per_pulse: float
+    faces: NDArray[np.uint8],
+    pulses: NDArray[np.int64],
+    ahead_rad: NDArray[np.float64],
+    nominal_rad_per_pulse: float,
+    *,
+    fine: bool = False,
 ) -> Turn:
     """The turn of one fruit from its v > 1 views.
 
     faces: (v, N_ROWS * N_COLUMNS, 3) as `FaceSampler.sample` gives them. pulses: (v,) different ones. ahead_rad: (v,)
-    longitude at which each view's own middle lies ahead of the vertical, from where the lens is.
+    longitude at which each view's own middle lies ahead of the vertical, from where the lens is. fine: of a fruit that
+    is much the same all round; pores and hairs count as much as patches of colour.
     """
     one, other = _pairs(len(faces))
-    likeness = _Likeness(faces, one, other)
+    likeness = _Likeness(faces, one, other, fine=fine)
     apart = (pulses[other] - pulses[one]).astype(np.float64)
     ahead = ahead_rad[other] - ahead_rad[one]
     tried = nominal_rad_per_pulse * np.concatenate([_COARSE_SHARES, -_COARSE_SHARES])
     coarse = likeness.at(tried[:, None] * apart + ahead)
     best, step = int(coarse.argmax()), nominal_rad_per_pulse * (_COARSE_SHARES[1] - _COARSE_SHARES[0])
     near = tried[best] + step * _FINE_STEPS
-    fine = likeness.at(near[:, None] * apart + ahead)
-    at = min(max(int(fine.argmax()), 1), len(near) - 2)
-    before, top, after = fine[at - 1 : at + 2]
+    closer = likeness.at(near[:, None] * apart + ahead)
+    at = min(max(int(closer.argmax()), 1), len(near) - 2)
+    before, top, after = closer[at - 1 : at + 2]
     bend = before - 2.0 * top + after
     between = 0.5 * (before - after) / bend if bend < 0 else 0.0
     rate = float(near[at] + between * (near[1] - near[0]))
@@ -93,9 +101,13 @@ def _pairs(views: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 class _Likeness:
     """How much alike all pairs of a fruit's views are, each at any shift."""
 
-    def __init__(self, faces: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
+    def __init__(
+        self, faces: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64], *, fine: bool
+    ) -> None:
         marks, weight = _marks(faces)
-        of_marks = np.fft.rfft(np.concatenate(weight * marks, axis=1), _LENGTH, axis=-1)  # (v, 2 rows, frequencies)
+        if fine:
+            marks = np.concatenate([marks, _fine(marks, weight)])
+        of_marks = np.fft.rfft(np.concatenate(weight * marks, axis=1), _LENGTH, axis=-1)  # (v, kinds, frequencies)
         of_square = np.fft.rfft(weight * np.square(marks).sum(axis=0), _LENGTH, axis=-1)
         of_weight = np.fft.rfft(weight, _LENGTH, axis=-1)
         common, half = _correlated(of_marks, of_marks), _correlated(of_square, of_weight)
@@ -154,6 +166,19 @@ def _marks(faces: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     marks = weight * np.clip(marks / spread[:, None, None, None], -_CLIP, _CLIP)
     paired = weight[:, ::2] + weight[:, 1::2]
     return (marks[:, :, ::2] + marks[:, :, 1::2]) / np.maximum(paired, 1e-6), paired
+
+
+def _fine(marks: Floats, weight: Floats) -> Floats:
+    """What is left of marks (kinds, v, rows, columns) less their mean along the girth, as strong as they were.
+
+    Light and gloss that wander a little from view to view are broad; they would be taken for a slow turn.
+    """
+    columns = marks.shape[-1]
+    broad = cv2.blur((weight * marks).reshape(-1, columns), (_BROAD_COLUMNS, 1))
+    of_weight = cv2.blur(np.broadcast_to(weight, marks.shape).reshape(-1, columns), (_BROAD_COLUMNS, 1))
+    left = marks - (broad / np.maximum(of_weight, 1e-3)).reshape(marks.shape)
+    spread = np.sqrt((weight * left * left).sum(axis=(1, 2, 3)) / weight.sum()) + 1e-3
+    return np.asarray(np.clip(left / spread[:, None, None, None], -_CLIP, _CLIP), np.float32)
 
 
 def _correlated(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> NDArray[np.complex128]:
