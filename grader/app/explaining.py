@@ -13,15 +13,19 @@ from grader.domain.decisions import FruitRecord
 from grader.domain.skin import Sighting
 from grader.errors import BadFile, GraderError
 from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
+from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.picture import picture_of
+from grader.vision.skin_map.spots import Spots
 
 
 class Explained(NamedTuple):
-    """record: as in fruit.csv. sighting, skin_map: None where no camera saw it, or it cannot be told how it turned."""
+    """record: as in fruit.csv. sighting: None where no camera saw it; skin_map, spots: None where it cannot be told how
+    it turned, either."""
 
     record: FruitRecord
     sighting: Sighting | None
-    skin_map: SkinMap | None
+    skin_map: SkinMap | None = None
+    spots: Spots | None = None
 
 
 def explain(
@@ -45,17 +49,17 @@ def explain(
         raise GraderError(f"{recording}: no fruit was in lane {lane} cup {cup}: see the rows of its fruit.csv")
     sighting = found[-1] if found else None
     if sighting is None:
-        return Explained(records[-1], None, None)
-    settings = replayed.settings
-    (skin_map,) = SkinMapper(settings.camera_place, settings.mapping or MapSettings()).map([sighting])
-    return Explained(records[-1], sighting, skin_map)
+        return Explained(records[-1], None)
+    mapping = replayed.settings.mapping or MapSettings()
+    (skin_map,) = SkinMapper(replayed.settings.camera_place, mapping).map([sighting])
+    return Explained(records[-1], sighting, skin_map, spots_on(skin_map, mapping) if skin_map is not None else None)
 
 
 def write_picture(explained: Explained, path: Path) -> None:
     """Raises BadFile where it cannot be written; ValueError without a sighting."""
     if explained.sighting is None:
         raise ValueError("nothing was seen of it")
-    picture = picture_of(explained.sighting.portraits, explained.skin_map)
+    picture = picture_of(explained.sighting.portraits, explained.skin_map, explained.spots)
     try:
         written = cv2.imwrite(str(path), picture)
     except cv2.error:

@@ -11,6 +11,8 @@ from grader.cli.words import Language, say, say_flag
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord
 from grader.domain.flags import flag_names
 from grader.domain.fruit import QUANTITIES
+from grader.vision.skin_map.picture import spot_letter
+from grader.vision.skin_map.spots import Spots
 
 
 def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table]:
@@ -34,3 +36,19 @@ def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table
         yield Text(f"· {reason}")
     for name in filter(None, flag_names(record.flags).split("+")):
         yield Text(f"! {say_flag(lang, name)}", style="yellow")
+
+
+def spots_in_words(spots: Spots | None, lang: Language) -> Iterator[Text]:
+    """A line for each, the largest first, by the letter that it has in the picture."""
+    for index in range(len(spots.area_mm2) if spots is not None else 0):
+        assert spots is not None
+        yield Text(
+            say(
+                lang,
+                "explain_spot",
+                letter=spot_letter(index),
+                area=f"{spots.area_mm2[index]:.0f}",
+                length=f"{spots.length_mm[index]:.0f}",
+                darker=f"{100 * spots.missing[index]:.0f}",
+            )
+        )

@@ -263,7 +263,7 @@ def explain(
     """Say why one fruit of a recording went where it went, and draw its views and its whole skin."""
     from grader.app.explaining import explain as explained
     from grader.app.explaining import write_picture
-    from grader.cli.explaining import fruit_in_words
+    from grader.cli.explaining import fruit_in_words, spots_in_words
 
     language = language_asked(lang)
     _folder(out.parent)
@@ -271,7 +271,7 @@ def explain(
         found = explained(
             recording, lane, cup, sheet=sheet, variety=variety, progress=lambda done, all_: bar(done / max(all_, 1))
         )
-    for part in fruit_in_words(found.record, language):
+    for part in (*fruit_in_words(found.record, language), *spots_in_words(found.spots, language)):
         console.print(part, soft_wrap=True)
     if found.sighting is None:
         console.print(say(language, "explain_unseen"), soft_wrap=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from grader.domain.skin import PORTRAIT_PX, Portraits
 from grader.vision.skin_map.mapper import SkinMap
+from grader.vision.skin_map.spots import Spots
 
 Picture = NDArray[np.uint8]
 
@@ -15,21 +16,31 @@ _PER_ROW, _PORTRAIT_ZOOM = 11, 2
 _WIDTH = _PER_ROW * PORTRAIT_PX * _PORTRAIT_ZOOM
 _MAP_HEIGHT, _GAP = 460, 16
 _PAPER, _INK, _UNSEEN = (255, 255, 255), (60, 60, 60), (205, 205, 205)
-_STEM_CALYX = (200, 90, 0)
+_STEM_CALYX, _SPOT = (200, 90, 0), (255, 255, 255)
 
 
-def picture_of(portraits: Portraits, skin_map: SkinMap | None) -> Picture:
+def picture_of(portraits: Portraits, skin_map: SkinMap | None, spots: Spots | None = None) -> Picture:
     """(h, w, 3) uint8 blue, green, red.
 
     Above: all views as they came, each with its number. Below: the map, longitudes along, latitudes about the turning
-    axis down, each row of the same area; grey was not seen. A number is where the middle of that view lies; two rings
-    are the ends of the stem-calyx axis. Without a map there are the views alone.
+    axis down, each row of the same area; grey was not seen. A number under it is where the middle of that view lies;
+    two rings are the ends of the stem-calyx axis; spots are outlined, each with its letter. Without a map there are the
+    views alone.
     """
     views = _views(portraits)
     if skin_map is None:
         return views
     gap = np.full((_GAP, _WIDTH, 3), _PAPER, np.uint8)
-    return np.concatenate([views, gap, _skin(skin_map), _middles(skin_map)])
+    skin = _skin(skin_map)
+    if spots is not None:
+        _outline(spots, onto=skin)
+    return np.concatenate([views, gap, skin, _middles(skin_map)])
+
+
+def spot_letter(index: int) -> str:
+    """What a spot is called, by its place among them: A, B, ... Z, A2, B2 ..."""
+    letter, again = chr(ord("A") + index % 26), index // 26
+    return letter if not again else f"{letter}{again + 1}"
 
 
 def _views(portraits: Portraits) -> Picture:
@@ -59,6 +70,17 @@ def _skin(skin_map: SkinMap) -> Picture:
     for end in (skin_map.body.axis, -skin_map.body.axis):
         cv2.circle(drawn, _place(end), 9, _STEM_CALYX, 2, cv2.LINE_AA)
     return drawn
+
+
+def _outline(spots: Spots, onto: Picture) -> None:
+    inside = cv2.resize((spots.labels > 0).astype(np.float32), (_WIDTH, _MAP_HEIGHT), interpolation=cv2.INTER_CUBIC)
+    edges, _ = cv2.findContours((inside > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for colour, width in ((_INK, 4), (_SPOT, 2)):
+        cv2.drawContours(onto, edges, -1, colour, width, cv2.LINE_AA)
+        for index, towards in enumerate(spots.place):  # a dozen at most, as a rule
+            x, y = _place(towards)
+            at = min(max(x - 8, 0), _WIDTH - 24), min(max(y + 7, 18), _MAP_HEIGHT - 4)
+            cv2.putText(onto, spot_letter(index), at, cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, width, cv2.LINE_AA)
 
 
 def _place(towards: NDArray[np.float64]) -> tuple[int, int]:
