@@ -49,9 +49,10 @@ def replay(
     variety: str = "",
     progress: Callable[[int, int], None] = lambda done, total: None,
     see: Callable[[Sequence[Sighting]], None] = lambda sightings: None,
+    disturb: Callable[[Iterator[Frame]], Iterator[Frame]] = lambda frames: frames,
 ) -> Replayed:
     """Run a recording through the station. progress: told (frames done, frames in all). see: shown every fruit that has
-    left the picture.
+    left the picture. disturb: what happens to frames on their way, to know what it would do.
 
     Raises BadRecording, BadSettings, BadArtefact.
     """
@@ -73,7 +74,7 @@ def replay(
 
     mapped: list[MappedSkin] = []
     pictures: Counter[str] = Counter()
-    for done, frame in enumerate(_frames(recording, chosen.settings.camera)):
+    for done, frame in enumerate(disturb(_frames(recording, chosen.settings.camera))):
         before = time.perf_counter()
         result = step(chosen.settings, state, frame, readings.up_to(frame.pulse), maps=mapped)
         step_ms.add((time.perf_counter() - before) * 1e3)

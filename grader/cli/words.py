@@ -156,7 +156,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "explain_fruit": "Lane {lane}, cup {cup}: {graded}, {outlet}",
         "explain_no_class": "no class",
         "explain_spot": "Spot {letter}: {area} mm², {length} mm long, {darker} % darker than sound skin",
-        "explain_picture": "Picture {path}: all views; below, its skin once (grey: unseen; rings: stem, calyx; lines: spots)",
+        "explain_picture": "Picture {path}: all views; below, its skin (grey unseen; rings stem, calyx; lines spots)",
         "explain_views_only": "Picture {path}: all views; no map of its skin, as its turn could not be seen",
         "explain_unseen": "No picture: no camera saw whole what was in the cup",
     },

@@ -40,6 +40,7 @@ class Flag(IntFlag):
     TOO_DARK = 1 << 22
     NO_MAP = 1 << 23
     TURN_UNSURE = 1 << 24
+    BLURRED = 1 << 25
 
 
 class FlagMeaning(NamedTuple):
@@ -76,6 +77,7 @@ FLAGS: dict[Flag, FlagMeaning] = {
     Flag.TOO_DARK: FlagMeaning("pictures were too dark while it crossed", "经过时图像过暗", False),
     Flag.NO_MAP: FlagMeaning("its skin was not mapped in time", "果面展开图未及时完成", False),
     Flag.TURN_UNSURE: FlagMeaning("how it turned could not be seen", "看不出果实如何转动", False),
+    Flag.BLURRED: FlagMeaning("a picture of it was blurred", "有图像模糊", False),
 }
 
 SENDS_TO_DEFAULT: int = sum(int(flag) for flag, meaning in FLAGS.items() if meaning.default_outlet)

@@ -39,6 +39,7 @@ class ViewFeatures:
     widest_mm: calliper along the outline's longer principal axis. callipers_mm: (n, N_CALLIPERS) callipers in all
     directions. area_mm2: area inside the outline. All as at the reference height, corrected for perspective.
     hollow: share of the outline's convex hull that it does not fill; a fruit fills all but a hundredth.
+    sharpness: share of the step from fruit to belt that lies within one working pixel, mean around the outline.
     skin_weight: how much skin the view shows to the colour measures, 1 for a whole clean face.
     blush_weight, ground_weight: its parts that are blush and ground colour.
     ground_hue_sum_deg: CIELAB hue of the ground colour times its weight.
@@ -57,6 +58,7 @@ class ViewFeatures:
     callipers_mm: Values
     area_mm2: Values
     hollow: Values
+    sharpness: Values
     skin_weight: Values
     blush_weight: Values
     ground_weight: Values

@@ -51,6 +51,8 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of the views, and more than one, shows one farther off, it is not certain whose cup it is. most_wander_cups: by so
     much a fruit may wander from the first half of its views to the second: a tenth is usual, as perspective is taken
     out of places for a ball of 80 mm only.
+    blurred_share: a view whose edges have less than this share of the sharpness that half of the fruit's views have is
+    blurred, and does not count.
     scale: what is learnt from empty cups, and what a scale is not believed for.
     """
 
@@ -65,5 +67,6 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_off_cups: float = 0.25
     off_share: float = 0.1
     most_wander_cups: float = 0.2
+    blurred_share: float = 0.6
     scale: ScaleSettings = ScaleSettings()
     density_g_per_ml: tuple[float, float] = (0.6, 1.25)

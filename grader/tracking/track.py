@@ -132,15 +132,25 @@ def close_seen(
         beside, far = out_of_place(views, pulses, whole, lane, state.cup[lane, slot], state.course, settings)
         near = whole & ~far  # what lay elsewhere in a view was perhaps its neighbour
         whole = np.where(near.any(axis=1)[:, None], near, whole)
+        blurred = _blurred(views[:, :, VIEW_COLUMNS["sharpness"].start], whole, settings.blurred_share)
+        whole = whole & ~blurred
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)
+        state.flags[lane, slot] |= _where(np.asarray(blurred.any(axis=1)), Flag.BLURRED)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
         if state.skins is not None:
             for row in range(len(lane)):  # a loop over the fruit of a row of cups: each is sent off by itself
                 at = int(lane[row]), int(slot[row])
                 state.skins.sight(*at, int(state.cup[at]), views[row], pulses[row], whole[row])
+
+
+def _blurred(sharpness: NDArray[np.float32], whole: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """(n, v) which views have edges that are much less sharp than half of the fruit's other views have."""
+    ordered = np.sort(np.where(whole, sharpness, np.inf), axis=1)
+    usual = ordered[np.arange(len(ordered)), whole.sum(axis=1) // 2]
+    return np.asarray(whole & (sharpness < share * np.where(np.isfinite(usual), usual, 0.0)[:, None]))
 
 
 def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:

@@ -11,6 +11,7 @@ from grader.vision.rays import N_RAYS, RAY_ANGLES, RAYS
 
 _STEPS = 8
 _FIRST_STEP = -2
+_EACH_RAY = np.full(N_RAYS, 1 / N_RAYS, np.float32)
 """A ray is looked at in steps of a pixel, from within the coarse rim, which lies inside the fruit, to well outside."""
 
 
@@ -22,8 +23,11 @@ class EdgeFinder:
         self._steps_x, self._steps_y = (np.tile(away[:, None] * along, most_fruit) for along in RAYS)
         self._number = np.arange(1, _STEPS + 1, dtype=np.uint8)[:, None]
 
-    def sharpened(self, distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int) -> Floats:
-        """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px.
+    def sharpened(
+        self, distance: NDArray[np.uint8], centre: Floats, radius: Floats, least_counts: int
+    ) -> tuple[Floats, Floats]:
+        """Radius where the pixel is half fruit, half belt: between two samples by a straight line. (n, N_RAYS) px. And
+        how sharp the edges are, (n,): the share of the step from fruit to belt that lies within one pixel.
 
         The level just inside the rim is the fruit's own, so that bright and dark fruit are cut at the same place.
         radius: (n, N_RAYS) px of the coarse rim about centre (2, n).
@@ -41,10 +45,12 @@ class EdgeFinder:
         place = outside.astype(np.int64) * rays
         place += np.arange(rays)
         after, before = samples.take(place).astype(np.float32), samples.take(place - rays).astype(np.float32)
-        part = (before - half) / np.maximum(before - after, np.float32(1e-3))
+        step = np.maximum(before - after, np.float32(1e-3))
+        part = (before - half) / step
+        sharpness = np.where(known, step / np.maximum(level, 1), 0).reshape(radius.shape) @ _EACH_RAY
         part += outside
         part += np.float32(_FIRST_STEP - 1)
-        return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape))
+        return np.asarray(radius + np.where(known, part, 0).reshape(radius.shape)), sharpness
 
 
 _WITHIN = np.array([0.5, 0.6], np.float32)

@@ -110,7 +110,8 @@ class Eye:
         outlines = self.outline(self.distance_from_belt(), cups)
         if not len(outlines.row):
             return cups, outlines, {"widest_mm": np.empty(0, np.float32)}
-        return cups, outlines, sizes(outlines, self.camera, SHRINK)._asdict()
+        found = sizes(outlines, self.camera, SHRINK)._asdict()
+        return cups, outlines, {**found, "sharpness": outlines.sharpness}
 
     def shrink(self, pixels: NDArray[np.uint8]) -> None:
         """Half the width and height, by means of 2 x 2 pixels: blue, green, red, in sRGB counts."""

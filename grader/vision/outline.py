@@ -45,7 +45,8 @@ class Outlines:
     """One row per cup that holds something which lies wholly in the picture.
 
     row: (m,) int64, its row in `CupsInView`, rising. centre: (2, m) float32 x and y in the pixels of the plane.
-    radius: (m, N_RAYS) float32 px along `RAYS` from the centre. touching: (m,) bool, it meets a neighbour.
+    radius: (m, N_RAYS) float32 px along `RAYS` from the centre. sharpness: (m,) float32, share of the step from fruit
+    to belt that lies within a pixel. touching: (m,) bool, it meets a neighbour.
     cut_row: (c,) int64, rows of cups with something that the picture's edge cuts: there is nothing to measure on it.
     strays: how many things of the size of a fruit lie wholly in the picture and beside all lanes.
     """
@@ -53,6 +54,7 @@ class Outlines:
     row: NDArray[np.int64]
     centre: Floats
     radius: Floats
+    sharpness: Floats
     touching: NDArray[np.bool_]
     cut_row: NDArray[np.int64]
     strays: int = 0
@@ -66,6 +68,7 @@ class Outlines:
             row=self.row[pick],
             centre=self.centre[:, pick],
             radius=self.radius[pick],
+            sharpness=self.sharpness[pick],
             touching=self.touching[pick],
         )
 
@@ -119,9 +122,11 @@ class OutlineFinder:
         if not len(whole):
             return replace(_nothing(cut_row), strays=strays)
         row, centre, touching = row[whole], centre[:, whole], pieces.shared[whole]
-        outer = self._edges.sharpened(distance, centre, rim_radius(pieces, whole, centre), settings.least_counts)
+        outer, sharpness = self._edges.sharpened(
+            distance, centre, rim_radius(pieces, whole, centre), settings.least_counts
+        )
         radius = fruit_alone(distance, centre, outer, settings.least_counts, settings.bulge_px)
-        found = Outlines(row, centre, radius, touching, cut_row, strays).picked(~self._slim(radius))
+        found = Outlines(row, centre, radius, sharpness, touching, cut_row, strays).picked(~self._slim(radius))
         if (keep & cut_aside).any():
             found = _uncut(found, edge_px, height - 1 - edge_px)
         if found.touching.any():
@@ -153,7 +158,12 @@ _NO_ROWS = np.empty(0, np.int64)
 
 def _nothing(cut_row: NDArray[np.int64] = _NO_ROWS) -> Outlines:
     return Outlines(
-        _NO_ROWS, np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, bool), cut_row
+        row=_NO_ROWS,
+        centre=np.empty((2, 0), np.float32),
+        radius=np.empty((0, N_RAYS), np.float32),
+        sharpness=np.empty(0, np.float32),
+        touching=np.empty(0, bool),
+        cut_row=cut_row,
     )
 
 

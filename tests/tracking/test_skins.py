@@ -111,6 +111,23 @@ def test_a_fruit_whose_turn_was_not_seen_keeps_what_its_views_say_and_says_so() 
         assert float(fruit.blush_fraction[0]) == pytest.approx(1.0)
 
 
+def test_a_blurred_view_does_not_count_and_its_fruit_says_so() -> None:
+    state = track()
+    for pulse in FRAMES:
+        seen = views(CUPS)
+        seen.sharpness[:] = [0.5, 0.5, 0.2 if pulse == FRAMES[3] else 0.5]
+        if pulse == FRAMES[3]:
+            seen.callipers_mm[2] = 90.0  # as blur makes it
+        observe(state, seen, Pulse(pulse), Flag.NONE, shown(CUPS, [0, 1, 2], pulse))
+    advance(state.belt, Pulse(3 * 96 + state.course.leaves), state.course.reach)
+    close_seen(state, CAMERA, SETTINGS, CombineSettings())
+    assert state.skins is not None
+    counted = {(each.lane, each.cup): each.pulses.tolist() for each in state.skins.sightings}
+    assert counted[0, 3] == [pulse for pulse in FRAMES if pulse != FRAMES[3]] and counted[0, 2] == list(FRAMES)
+    flagged = {cup: bool(fruit.flags[0] & Flag.BLURRED) for cup, fruit in decided(state).items()}
+    assert flagged == {(0, 2): False, (1, 2): False, (0, 3): True}
+
+
 def test_a_map_that_comes_after_the_decision_is_left_and_does_not_fall_to_the_next_in_its_slot() -> None:
     state = track()
     passed(state)

@@ -53,6 +53,17 @@ def test_disc_belongs_to_the_cup_and_lane_it_lies_in() -> None:
     assert (views.occupancy != Occupancy.EMPTY).sum() == 1
 
 
+@pytest.mark.parametrize("colour", [RED, YELLOW, DARK_RED])
+def test_the_edges_of_a_blurred_fruit_are_half_as_sharp_whatever_its_colour(colour: tuple[float, float, float]) -> None:
+    place = camera()
+    picture = frame(place, [Disc(241.3, 78.6, 90.0, colour)], 1.5)
+    sharp, soft = (
+        of(Eye(place, line()).look_and_keep(each, PULSE)[0], 0, 1).sharpness[0]
+        for each in (picture, cv2.GaussianBlur(picture, (0, 0), 4.0))
+    )
+    assert sharp > 0.45 and soft < 0.6 * sharp
+
+
 def test_two_discs_that_meet_are_flagged_touching_and_both_are_there() -> None:
     views = look([Disc(240, 80, 112), Disc(349, 80, 112)])
     assert of(views, 0, 1).occupancy[0] == Occupancy.TOUCHING

@@ -17,6 +17,7 @@ def outlines(centres: list[tuple[float, float]], radius: float) -> Outlines:
         row=np.arange(m),
         centre=np.array(centres, np.float32).reshape(-1, 2).T.copy(),
         radius=np.full((m, N_RAYS), radius, np.float32),
+        sharpness=np.ones(m, np.float32),
         touching=np.zeros(m, bool),
         cut_row=np.empty(0, np.int64),
     )

@@ -26,7 +26,9 @@ def outlines(points: bodies.Values) -> Outlines:
         order = np.argsort(angle)
         radius[fruit] = np.interp(RAY_ANGLES, angle[order], np.hypot(x, y)[order], period=2 * np.pi)
     m = len(points)
-    return Outlines(np.arange(m), centre.T.astype(np.float32), radius, np.zeros(m, bool), np.empty(0, np.int64))
+    return Outlines(
+        np.arange(m), centre.T.astype(np.float32), radius, np.ones(m), np.zeros(m, bool), np.empty(0, np.int64)
+    )
 
 
 def ellipse(x_px: float, y_px: float, long_px: float, short_px: float, turned_deg: float) -> bodies.Values:
@@ -91,6 +93,7 @@ def _both(fruit: bodies.Values, with_leaf: bodies.Values) -> Sizes:
             np.arange(2),
             np.concatenate([one.centre, other.centre], axis=1),
             np.concatenate([one.radius, other.radius]),
+            np.ones(2),
             np.zeros(2, bool),
             np.empty(0, np.int64),
         ),
@@ -101,7 +104,8 @@ def _both(fruit: bodies.Values, with_leaf: bodies.Values) -> Sizes:
 
 def test_nothing_seen_is_nothing_measured() -> None:
     none = np.empty(0, np.int64)
-    nothing = Outlines(none, np.empty((2, 0), np.float32), np.empty((0, N_RAYS), np.float32), np.empty(0, bool), none)
+    nobody = np.empty(0, np.float32)
+    nothing = Outlines(none, nobody.reshape(2, 0), nobody.reshape(0, N_RAYS), nobody, np.empty(0, bool), none)
 
     found = sizes(nothing, CAMERA, SCALE)
 
