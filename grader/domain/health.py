@@ -27,6 +27,9 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     no_sugar: float = 0.5
     not_seen: float = 0.3
     no_map: float = 0.1
+    turn_unsure: float = 0.3
+    blurred: float = 0.2
+    unlikely_size: float = 0.1
     frames_lost: float = 0.02
     late: float = 0.01
     refused: float = 0.01
@@ -42,8 +45,11 @@ _WITHOUT = {
     ),
     FindingKind.NOT_SEEN: ("not_seen", "few_views"),
     FindingKind.NO_MAP: ("no_map",),
+    FindingKind.TURN_UNSURE: ("turn_unsure",),
+    FindingKind.BLURRED: ("blurred",),
+    FindingKind.UNLIKELY_SIZE: ("unlikely_size",),
 }
-"""The flags that say that a fruit had to do without something. One may have several: the largest count is told."""
+"""The flags that say that something of a fruit was not right. One may have several: the largest count is told."""
 
 _OF_ALARM = {
     ScaleAlarm.FROZEN: FindingKind.SCALE_FROZEN,

@@ -115,6 +115,9 @@ class FindingKind(StrEnum):
     NO_SUGAR = "no_sugar"  # lane
     MAPS = "maps"  # nobody maps skins; it is begun again
     NO_MAP = "no_map"  # lane; maps come too late
+    TURN_UNSURE = "turn_unsure"  # lane; fruit that slide instead of turning, or a lens that is dirty
+    BLURRED = "blurred"  # lane
+    UNLIKELY_SIZE = "unlikely_size"  # lane; camera and scale do not agree
     SCALE_CREEP = "scale_creep"  # lane
     SCALE_DRIFT = "scale_drift"  # lane
     CUP_STUCK = "cup_stuck"  # lane; its weighings do not count
