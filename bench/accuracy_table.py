@@ -94,7 +94,7 @@ def measured(
 
 def _few(fruit: int) -> int:
     """Of which each passes several times."""
-    return max(fruit // 10, 2)
+    return max(fruit // 20, 2)
 
 
 def _replayed(

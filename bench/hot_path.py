@@ -1,7 +1,8 @@
 """The hot path: one frame of 80 fruit, as a ratio to one BGR to HSV conversion of the same frame in the same run.
 
-That is what a line with maps of skin does with a frame: bodies are measured, and portraits kept for the map.
-`with_skin` is a look that measures colours and spots, too, as a line without maps does.
+That is what a line with maps of skin does with a frame: bodies are measured, and the places of their portraits.
+Tracking copies those (`portraits`, not in the sum). `with_skin` is a look that measures colours and spots, too, as a
+line without maps does.
 
     python -m bench.hot_path
 
@@ -23,7 +24,7 @@ from bench.timing import interleaved
 from grader.domain.views import Occupancy, ViewFeatures
 from grader.vision.eye import SHRINK, Eye, laid_into_cups
 from grader.vision.geometry import cups_in_view
-from grader.vision.portrait import portraits_of
+from grader.vision.portrait import cuts_of
 from grader.vision.size import sizes
 
 
@@ -80,7 +81,7 @@ def _stages(eye: Eye, frame: BenchFrame) -> dict[str, Callable[[], object]]:
         "belt": eye.distance_from_belt,
         "outline": lambda: eye.outline(eye._belt.counts, cups),
         "size": lambda: sizes(outlines, eye.camera, SHRINK),
-        "portraits": lambda: portraits_of(eye._small, outlines),
+        "portraits": lambda: cuts_of(eye._small, outlines).portraits(),
         "faces": lambda: eye.faces(outlines),
         "skin": lambda: eye.complexion.skin(faces, lane),
         "spots": lambda: eye.complexion.spots(faces, size.widest_mm),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import secrets
+import select
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -71,6 +73,20 @@ def board_configuration(
     )
 
 
+def write_all(port: int, data: bytes) -> None:
+    """To a file descriptor that does not block. Raises OSError when the port takes nothing for WRITE_S.
+
+    pyserial's own time-out is one of the clock: a station that was held up between a write and the look at the clock
+    takes its port for stuck though it took every byte. Here the port is asked once more before it is given up.
+    """
+    left = memoryview(data)
+    while left:
+        if not (select.select([], [port], [], WRITE_S)[1] or select.select([], [port], [], 0)[1]):
+            raise TimeoutError(f"it took nothing for {WRITE_S:g} s")
+        with contextlib.suppress(BlockingIOError):
+            left = left[os.write(port, left) :]
+
+
 class SerialGateBoard:
     """GateBoard and Encoder on a serial port, plus the camera triggers that the board reports.
 
@@ -99,9 +115,7 @@ class SerialGateBoard:
         self._hang_up()
         try:
             # One station at a time: two that talk to one board would reset each other for ever.
-            port = serial.Serial(
-                self._settings.port, self._settings.baud, timeout=READ_S, write_timeout=WRITE_S, exclusive=True
-            )
+            port = serial.Serial(self._settings.port, self._settings.baud, timeout=READ_S, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as problem:
             raise BoardLost(f"gate board: cannot open {self._settings.port}: {problem}") from problem
         with self._changed:
@@ -202,8 +216,8 @@ class SerialGateBoard:
         if not data or self._port is None:
             return
         try:
-            self._port.write(data)
-        except (serial.SerialException, OSError) as problem:
+            write_all(self._port.fileno(), data)
+        except (serial.SerialException, OSError, ValueError) as problem:
             self._session.lose(f"{self._settings.port} cannot be written: {problem}")
             self._changed.notify_all()
 

@@ -25,13 +25,14 @@ class Portraits(NamedTuple):
 
 class Sighting(NamedTuple):
     """All views of one fruit that has left the picture. pulses: (v,) int64, rising. views: (v, VIEW_WIDTH) float32,
-    laid out as `VIEW_COLUMNS` says. portraits: v of them."""
+    laid out as `VIEW_COLUMNS` says. portraits: v of them. to_draw: people will want to look at its map."""
 
     lane: int
     cup: int
     pulses: NDArray[np.int64]
     views: NDArray[np.float32]
     portraits: Portraits
+    to_draw: bool = False
 
 
 class SkinMeasures(NamedTuple):
@@ -55,9 +56,10 @@ class SkinMeasures(NamedTuple):
 
 class MappedSkin(NamedTuple):
     """The map of one fruit was made. measures: None where it cannot be told how the fruit turned. took_ms: how long it
-    took, its share of those that were made together."""
+    took, its share of those that were made together. drawn: a JPEG of it, where one was asked for."""
 
     lane: int
     cup: int
     measures: SkinMeasures | None
     took_ms: float = 0.0
+    drawn: bytes = b""

@@ -19,13 +19,15 @@ from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.errors import DeviceError
 from grader.processes import born_deaf_to_ctrl_c, keep_memory
 from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
-from grader.vision.skin_map.measures import measured
+from grader.vision.skin_map.measures import measured, spots_on
+from grader.vision.skin_map.picture import picture_of
 
 MOST_WAITING = 96
 """Fruit that wait to be mapped, most of a second of the fastest line: the map of an older one comes too late."""
 TOGETHER = 8
 """Fruit that are mapped together: a row of cups of the widest line."""
 _END_S = 2.0
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 
 class MapSkins:
@@ -38,12 +40,20 @@ class MapSkins:
     def of(self, sightings: Sequence[Sighting]) -> list[MappedSkin]:
         """One of each, in their order."""
         began = time.perf_counter()
-        made = [self._measures(skin_map) for skin_map in self._mapper.map(sightings)]
+        maps = self._mapper.map(sightings)
+        made = [self._measures(skin_map) for skin_map in maps]
         took_ms = (time.perf_counter() - began) * 1e3 / max(len(sightings), 1)
         return [
-            MappedSkin(sighting.lane, sighting.cup, measures, took_ms)
-            for sighting, measures in zip(sightings, made, strict=True)
+            MappedSkin(sighting.lane, sighting.cup, measures, took_ms, self._drawn(sighting, skin_map))
+            for sighting, skin_map, measures in zip(sightings, maps, made, strict=True)
         ]
+
+    def _drawn(self, sighting: Sighting, skin_map: SkinMap | None) -> bytes:
+        if not sighting.to_draw:
+            return b""
+        spots = spots_on(skin_map, self._settings) if skin_map is not None else None
+        _, encoded = cv2.imencode(".jpg", picture_of(sighting.portraits, skin_map, spots), _JPEG)
+        return encoded.tobytes()
 
     def _measures(self, skin_map: SkinMap | None) -> SkinMeasures | None:
         if skin_map is None:

@@ -39,3 +39,7 @@ class PictureKeeper(Protocol):
     def keep(self, lane: int, cup: int, pixels: NDArray[np.uint8]) -> None:
         """pixels: (height, width, n_bands). Raises OSError; then there is none, and no part of one."""
         ...
+
+    def keep_skin(self, lane: int, cup: int, jpeg: bytes) -> None:
+        """A fruit's views and the map of its skin, drawn. Raises OSError as `keep` does."""
+        ...

@@ -1,6 +1,7 @@
 """Pictures of fruit, for people to look at: of every so many, and of more of those that have a flag.
 
     frame, half way through the view  ->  ring of cuts  ->  decided, and wanted  ->  queue  ->  thread that writes
+    all its views  ->  map of the skin, drawn by whoever makes it  ->  queue  ->  thread that writes
 
 A picture is worth less than a decision: while the journal is behind, the disk is nearly full, or pictures come faster
 than the disk takes them, they are dropped and counted, and nothing waits for them.
@@ -22,6 +23,7 @@ from grader.clock import Clock
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
 from grader.domain.installation import CameraPlace, Installation
+from grader.domain.skin import MappedSkin
 from grader.domain.snapshot import PicturesHealth
 from grader.ports import PictureKeeper
 from grader.units import NS_PER_S, HostNs
@@ -50,13 +52,16 @@ class PictureSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wanted(NamedTuple):
+    """A picture to be encoded, or a skin that is."""
+
     lane: int
     cup: int
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | None
+    skin: bytes = b""
 
 
 class PictureBook:
-    """Fed by the line thread with `see` and `decided`, which never wait; asked by any thread with `health`."""
+    """Fed by the line thread with `see`, `decided`, `mapped`, which never wait; asked by any thread with `health`."""
 
     def __init__(
         self,
@@ -110,20 +115,34 @@ class PictureBook:
             return
         for record in records:
             place = record.lane, record.cup % self._ring
-            is_sampled = record.cup % self._every == record.lane % self._every
+            is_sampled = self.samples(record.lane, record.cup)
             if self._cup[place] != record.cup or not (is_sampled or self._is_a_rare_flag(record)):
                 continue
             if journal_behind:
                 self._dropped += 1
-                continue
-            try:
-                self._waiting.put_nowait(_Wanted(record.lane, record.cup, self._cuts[place].copy()))
-            except queue.Full:
-                self._dropped += 1
-                self._is_in_trouble("they come faster than the disk takes them")
-                continue
-            if not is_sampled:
+            elif self._put(_Wanted(record.lane, record.cup, self._cuts[place].copy())) and not is_sampled:
                 self._flagged_cup[record.lane] = record.cup
+
+    def samples(self, lane: int, cup: int) -> bool:
+        """Whether a cup is one of so many, whose fruit are kept whatever they are."""
+        return bool(self._every) and cup % self._every == lane % self._every
+
+    def mapped(self, maps: Sequence[MappedSkin], *, journal_behind: bool) -> None:
+        """Have the maps kept that were drawn."""
+        for each in maps:
+            if each.drawn and journal_behind:
+                self._dropped += 1
+            elif each.drawn:
+                self._put(_Wanted(each.lane, each.cup, None, each.drawn))
+
+    def _put(self, wanted: _Wanted) -> bool:
+        try:
+            self._waiting.put_nowait(wanted)
+        except queue.Full:
+            self._dropped += 1
+            self._is_in_trouble("they come faster than the disk takes them")
+            return False
+        return True
 
     def _is_a_rare_flag(self, record: FruitRecord) -> bool:
         since = record.cup - self._flagged_cup[record.lane]
@@ -148,7 +167,10 @@ class PictureBook:
     def _run(self) -> None:
         while (wanted := self._waiting.get()) is not None:
             try:
-                self._keeper.keep(wanted.lane, wanted.cup, wanted.pixels)
+                if wanted.pixels is None:
+                    self._keeper.keep_skin(wanted.lane, wanted.cup, wanted.skin)
+                else:
+                    self._keeper.keep(wanted.lane, wanted.cup, wanted.pixels)
             except OSError as problem:
                 self._refused += 1
                 self._is_in_trouble(problem.strerror or str(problem))

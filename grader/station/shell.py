@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from grader.domain.conditions import Conditions
 from grader.domain.decisions import BoardStatus, PlantOutputs, Rephased, Result
 from grader.domain.events import Event, EventKind
 from grader.domain.health import HealthLimits
-from grader.domain.skin import MappedSkin
+from grader.domain.skin import MappedSkin, Sighting
 from grader.domain.snapshot import FaultKind, Latched, PicturesHealth, Snapshot, State
 from grader.errors import BoardLost, GraderError, JournalError
 from grader.ports import Encoder, GateBoard, Journal
@@ -301,9 +301,18 @@ class Station:
         self._ledger.timed("step", (self._clock.now() - began) / NS_PER_MS)
         self._take(result, frame.t_ns)
 
+    def _to_be_mapped(self, sightings: Sequence[Sighting]) -> Sequence[Sighting]:
+        """The same; those of sampled cups are to be drawn, too."""
+        pictures = self._pictures
+        if pictures is None:
+            return sightings
+        return [each._replace(to_draw=True) if pictures.samples(each.lane, each.cup) else each for each in sightings]
+
     def _maps_made(self) -> list[MappedSkin]:
         made = [] if self._maps is None else self._maps.made()
         self._ledger.mapped([each.took_ms for each in made])
+        if made and self._pictures is not None:
+            self._pictures.mapped(made, journal_behind=bool(self._dispatcher.health().trouble))
         return made
 
     def _keep_scale(self) -> None:
@@ -344,7 +353,7 @@ class Station:
 
     def _take(self, result: Step, frame_at: HostNs) -> None:
         if self._maps is not None:
-            self._maps.ask(result.sightings)
+            self._maps.ask(self._to_be_mapped(result.sightings))
         if result.records or result.events:
             self._ledger.decided(result.records)
             if self._pictures is not None:

@@ -1,4 +1,5 @@
 """Pictures of fruit in a folder: pictures/000012/3-12345.jpg is lane 3, cup 12345; a thousand cups to a folder.
+3-12345-skin.jpg beside it shows all its views, and its whole skin once.
 
 They are no proof of anything, and are written as such: a power cut may take the latest ones. When there are too many,
 the folder of the lowest serials goes, which is the oldest.
@@ -33,27 +34,34 @@ class PictureFolder:
         there = sorted(path for path in (run / PICTURES).glob("*") if path.name.isdecimal())
         self._bytes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in there}  # the oldest first
 
-    def path_of(self, lane: int, cup: int) -> Path:
-        """Where the picture of a fruit is, if it was kept."""
-        return self._run / PICTURES / f"{cup // CUPS_PER_FOLDER:06d}" / f"{lane}-{cup}.jpg"
+    def path_of(self, lane: int, cup: int, *, skin: bool = False) -> Path:
+        """Where the picture of a fruit is, or that of its skin, if it was kept."""
+        name = f"{lane}-{cup}-skin.jpg" if skin else f"{lane}-{cup}.jpg"
+        return self._run / PICTURES / f"{cup // CUPS_PER_FOLDER:06d}" / name
 
     def keep(self, lane: int, cup: int, pixels: NDArray[np.uint8]) -> None:
         """Write one. pixels: (height, width, n_bands). Raises OSError, also when the disk is nearly full."""
+        _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[:, :, self._shown]), _JPEG)
+        self._write(self.path_of(lane, cup), encoded.tobytes())
+
+    def keep_skin(self, lane: int, cup: int, jpeg: bytes) -> None:
+        """Write that of a skin. Raises OSError, also when the disk is nearly full."""
+        self._write(self.path_of(lane, cup, skin=True), jpeg)
+
+    def _write(self, path: Path, jpeg: bytes) -> None:
         free = shutil.disk_usage(self._run).free
         if free < self._least_free_bytes:
             least = f"{self._least_free_bytes / 1e6:,.0f} MB are left to the journal"
             raise OSError(errno.ENOSPC, f"the disk has {free / 1e6:,.0f} MB free, and {least}")
-        path = self.path_of(lane, cup)
-        _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[:, :, self._shown]), _JPEG)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         try:
-            draft.write_bytes(encoded.tobytes())
+            draft.write_bytes(jpeg)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)
             raise
-        self._bytes[path.parent] = self._bytes.get(path.parent, 0) + encoded.size
+        self._bytes[path.parent] = self._bytes.get(path.parent, 0) + len(jpeg)
         self._make_room()
 
     def _make_room(self) -> None:

@@ -35,11 +35,11 @@ class Skins:
         )
         return cls(kept, np.zeros((lanes, slots), bool))
 
-    def keep(self, lane: Index, slot: Index, place: Index, portraits: Portraits, which: Index) -> None:
-        """Some of the portraits, of as many views."""
-        self.portraits.pixels[lane, slot, place] = portraits.pixels[which]
-        self.portraits.centre_px[lane, slot, place] = portraits.centre_px[which]
-        self.portraits.radius_px[lane, slot, place] = portraits.radius_px[which]
+    def keep(self, lane: Index, slot: Index, place: Index, portraits: Portraits) -> None:
+        """Portraits of as many views."""
+        self.portraits.pixels[lane, slot, place] = portraits.pixels
+        self.portraits.centre_px[lane, slot, place] = portraits.centre_px
+        self.portraits.radius_px[lane, slot, place] = portraits.radius_px
 
     def sight(
         self, lane: int, slot: int, cup: int, views: NDArray[np.float32], pulses: Index, whole: NDArray[np.bool_]

@@ -60,7 +60,7 @@ def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag, s
     state.n_views[lane, slot] = place + 1
     if state.skins is not None and shown is not None:
         _, here, there = np.intersect1d(row, shown.row, assume_unique=True, return_indices=True)
-        state.skins.keep(lane[here], slot[here], place[here], shown.portraits, there)
+        state.skins.keep(lane[here], slot[here], place[here], shown.cuts.portraits(there))
 
 
 def touch(state: TrackState, lane: NDArray[np.int16], cup: Cups, flags: Flag) -> None:

@@ -89,6 +89,11 @@ class Lie(NamedTuple):
     turn_doubt: Values
 
 
+def outline_trust(hollow: Values, doubtful_hollow: float) -> Values:
+    """0..1 of outlines whose hulls are empty by these shares: half where the share is doubtful; NaN stays."""
+    return np.asarray(1.0 / (1.0 + (np.maximum(hollow, 0.0) / doubtful_hollow) ** 2))
+
+
 def lies(
     widths_mm: Values,
     towards: Values,

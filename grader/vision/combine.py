@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.domain.installation import CameraPlace
 from grader.domain.views import VIEW_COLUMNS
-from grader.vision.axis import LieSettings, lies
+from grader.vision.axis import LieSettings, lies, outline_trust
 from grader.vision.face import SEEN_DEG
 from grader.vision.form import Form, forms, forms_by_views
 from grader.vision.geometry import nearer_by, nominal_turn
@@ -168,7 +168,7 @@ def _body(
         unknown = np.full(len(callipers_mm), np.nan)
         form = forms_by_views(value["widest_mm"], callipers_mm, value["area_mm2"])
         return _at_true_height(form, unknown, unknown, camera, settings)
-    trust = 1.0 / (1.0 + (np.maximum(value["hollow"], 0.0) / settings.doubtful_hollow) ** 2)
+    trust = outline_trust(value["hollow"], settings.doubtful_hollow)
     trust = np.where(np.isfinite(trust) & np.isfinite(callipers_mm).all(axis=2), trust, 0.0)
     along_mm, aside_mm = np.nan_to_num(value["along_mm"]), np.nan_to_num(value["aside_mm"])
     towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.installation import CameraPlace, Line
-from grader.domain.skin import Portraits
 from grader.domain.views import Occupancy, ViewFeatures
 from grader.errors import BadSettings
 from grader.units import Pulse
@@ -26,7 +25,7 @@ from grader.vision.complexion import Complexion
 from grader.vision.face import FaceSampler
 from grader.vision.geometry import CupsInView, cup_pitch_px, cups_in_view
 from grader.vision.outline import OutlineFinder, Outlines, OutlineSettings
-from grader.vision.portrait import portraits_of, shrink_for
+from grader.vision.portrait import Cuts, cuts_of, shrink_for
 from grader.vision.size import sizes
 from grader.vision.spots import SpotSettings
 
@@ -43,10 +42,10 @@ class EyeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Shown(NamedTuple):
-    """Portraits of the fruit in a frame. row: (m,) int64, rising: which rows of its views they are of."""
+    """Portraits of the fruit in a frame, valid until the next. row: (m,) int64, rising: of which rows of its views."""
 
     row: NDArray[np.int64]
-    portraits: Portraits
+    cuts: Cuts
 
 
 _STRIP_STEP = 32
@@ -95,11 +94,11 @@ class Eye:
         return laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
 
     def look_and_keep(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, Shown]:
-        """The same without colours and spots, which are NaN, and portraits of all that an outline was found of: for
-        whoever measures their skin elsewhere."""
+        """The same without colours and spots, which are NaN, and where the portraits lie of all that an outline was
+        found of: for whoever measures their skin elsewhere."""
         cups, outlines, found = self._bodies(pixels, pulse)
         views = laid_into_cups(cups, outlines, found, self.settings.outline.oversize_mm)
-        return views, Shown(outlines.row, portraits_of(self._small, outlines, self._portrait_shrink))
+        return views, Shown(outlines.row, cuts_of(self._small, outlines, self._portrait_shrink))
 
     def _bodies(
         self, pixels: NDArray[np.uint8], pulse: Pulse

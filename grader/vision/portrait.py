@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +16,33 @@ _WIDEST_MM = 100.0
 """A cup carries less."""
 
 
-def portraits_of(picture: NDArray[np.uint8], outlines: Outlines, shrink: int = 1) -> Portraits:
+class Cuts(NamedTuple):
+    """Where the portraits of m fruit lie in a picture, before anybody has copied them.
+
+    picture: (h, w, 3) uint8, which the next frame will overwrite. corner: (2, m) int64, x and y of each portrait's left
+    upper pixel. centre_px, radius_px: as in `Portraits`.
+    """
+
+    picture: NDArray[np.uint8]
+    corner: NDArray[np.int64]
+    centre_px: NDArray[np.float32]
+    radius_px: NDArray[np.float32]
+
+    def portraits(self, which: NDArray[np.int64] | slice = slice(None)) -> Portraits:
+        """Copies of some of them, in that order."""
+        x, y = self.corner[:, which]
+        height, width = self.picture.shape[:2]
+        windows = np.lib.stride_tricks.as_strided(
+            self.picture,
+            (height - PORTRAIT_PX + 1, width - PORTRAIT_PX + 1, PORTRAIT_PX, PORTRAIT_PX * 3),
+            (self.picture.strides[0], self.picture.strides[1], self.picture.strides[0], 1),
+            writeable=False,
+        )
+        pixels = windows[y, x].reshape(-1, PORTRAIT_PX, PORTRAIT_PX, 3)
+        return Portraits(pixels, self.centre_px[which], self.radius_px[which])
+
+
+def cuts_of(picture: NDArray[np.uint8], outlines: Outlines, shrink: int = 1) -> Cuts:
     """One of every outline, in their order. picture: (h, w, 3), where they were found. shrink: pixels of it to one of a
     portrait."""
     centre, radius = outlines.centre, outlines.radius
@@ -29,15 +56,8 @@ def portraits_of(picture: NDArray[np.uint8], outlines: Outlines, shrink: int = 1
         picture = np.asarray(wider, np.uint8)
     height, width = picture.shape[:2]
     corner = np.rint(centre).astype(np.int64) - PORTRAIT_PX // 2
-    x, y = np.clip(corner[0], 0, width - PORTRAIT_PX), np.clip(corner[1], 0, height - PORTRAIT_PX)
-    windows = np.lib.stride_tricks.as_strided(
-        picture,
-        (height - PORTRAIT_PX + 1, width - PORTRAIT_PX + 1, PORTRAIT_PX, PORTRAIT_PX * 3),
-        (picture.strides[0], picture.strides[1], picture.strides[0], 1),
-        writeable=False,
-    )
-    pixels = windows[y, x].reshape(-1, PORTRAIT_PX, PORTRAIT_PX, 3)
-    return Portraits(pixels, (centre - (x, y)).T.astype(np.float32), radius.astype(np.float32))
+    np.clip(corner, 0, ((width - PORTRAIT_PX,), (height - PORTRAIT_PX,)), out=corner)
+    return Cuts(picture, corner, (centre - corner).T.astype(np.float32), radius.astype(np.float32))
 
 
 def shrink_for(mm_per_px: float) -> int:

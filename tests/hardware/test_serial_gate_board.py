@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +17,10 @@ from grader.clock import SystemClock
 from grader.domain.decisions import GateCommand, PlantOutputs, Result
 from grader.errors import BoardLost
 from grader.units import Pulse
+from hardware import gate_board
 from hardware import protocol as wire
 from hardware.chain_phase import ChainPhase
-from hardware.gate_board import GateBoardSettings, SerialGateBoard
+from hardware.gate_board import GateBoardSettings, SerialGateBoard, write_all
 
 
 @pytest.fixture
@@ -299,3 +301,22 @@ def test_the_plant_is_shown_what_the_station_says(board_on_pty, connected):
     while not far.board.outputs.fault:
         assert time.monotonic() < time_up
         time.sleep(0.01)
+
+
+def test_a_port_that_takes_nothing_is_given_up_and_one_that_took_all_is_not(monkeypatch):
+    reader, writer = os.openpty()
+    os.set_blocking(writer, False)
+    try:
+        write_all(writer, b"all of it")
+        assert os.read(reader, 100) == b"all of it"
+        # A station that was stopped within its wait: the time is over, and the port has long been ready again.
+        asked = iter([([], [], [])])
+        plain = select.select
+        monkeypatch.setattr(gate_board.select, "select", lambda *of: next(asked, None) or plain(*of))
+        write_all(writer, b"and this")
+        assert os.read(reader, 100) == b"and this"
+        with pytest.raises(TimeoutError, match="took nothing"):
+            write_all(writer, bytes(1 << 20))  # nobody reads
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import painted_bodies as painted
 import pytest
@@ -56,6 +57,17 @@ def test_a_process_makes_the_maps_that_are_made_at_once(process: MapProcess, fru
     assert [made._replace(took_ms=0.0) for made in beside] == [made._replace(took_ms=0.0) for made in at_once]
     assert [made.cup for made in beside] == [0, 1, 2, 3, 4]
     assert [made.measures is None for made in beside] == [False, False, False, False, True]
+
+
+def test_a_map_is_drawn_where_people_will_look_at_it_and_nowhere_else(
+    process: MapProcess, fruit: list[Sighting]
+) -> None:
+    process.ask([fruit[0]._replace(to_draw=True), fruit[1], fruit[4]._replace(to_draw=True)])
+    mapped, plain, of_one_colour = until_made(process, 3)
+    assert plain.drawn == b""
+    for made, least_rows in ((mapped, 500), (of_one_colour, 200)):
+        picture = cv2.imdecode(np.frombuffer(made.drawn, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None and picture.shape[0] > least_rows and picture.shape[1] > 1000
 
 
 def test_nobody_waits_for_a_process_that_hangs_and_the_latest_fruit_are_mapped_when_it_goes_on(

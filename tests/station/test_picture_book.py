@@ -14,6 +14,7 @@ from small_line import PER_FRAME, PITCH, camera, installation
 
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
+from grader.domain.skin import MappedSkin
 from grader.station.pictures import FLAGGED_TIMES, MOST_WAITING, PictureBook, PictureSettings
 from grader.units import NS_PER_S, HostNs, Pulse
 from grader.vision.geometry import cups_in_view
@@ -40,6 +41,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.pixels: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self.skins: dict[tuple[int, int], bytes] = {}
         self.fails: Exception | None = None
         self.free = threading.Event()
         self.free.set()
@@ -50,6 +52,11 @@ class Kept:
             raise self.fails
         assert (lane, cup) not in self.pixels, "each once"
         self.pixels[lane, cup] = pixels
+
+    def keep_skin(self, lane: int, cup: int, jpeg: bytes) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.skins[lane, cup] = jpeg
 
 
 @pytest.fixture
@@ -202,3 +209,18 @@ def test_none_are_cut_out_where_none_are_wanted(kept: Kept) -> None:
     run(book, 10)
     book.close()
     assert (kept.pixels, book.health().dropped) == ({}, 0)
+
+
+def test_maps_that_were_drawn_are_kept_and_those_of_sampled_cups_alone_are_to_be(kept: Kept) -> None:
+    book = PictureBook(PLACE, CAMERA, kept, PictureSettings(every=10), ToldClock())
+    sampled = [(lane, cup) for lane in range(LANES) for cup in range(40) if book.samples(lane, cup)]
+    assert sampled == [(0, 0), (0, 10), (0, 20), (0, 30), (1, 1), (1, 11), (1, 21), (1, 31)]
+    book.mapped([MappedSkin(0, 10, None, drawn=b"a map"), MappedSkin(0, 11, None)], journal_behind=False)
+    book.mapped([MappedSkin(1, 11, None, drawn=b"another")], journal_behind=True)
+    until(lambda: bool(kept.skins))
+    book.close()
+    assert kept.skins == {(0, 10): b"a map"}
+    assert book.health().dropped == 1
+    none = PictureBook(PLACE, CAMERA, kept, PictureSettings(every=0), ToldClock())
+    assert not none.samples(0, 0)
+    none.close()

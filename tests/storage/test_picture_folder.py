@@ -30,6 +30,17 @@ def test_a_picture_has_the_colours_of_the_fruit_whatever_the_order_of_bands(tmp_
     assert [file.name for file in path.parent.iterdir()] == ["3-12345.jpg"]
 
 
+def test_the_picture_of_a_skin_lies_beside_that_of_its_fruit_and_goes_with_it(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    folder.keep(3, 12_345, BLACK)
+    folder.keep_skin(3, 12_345, b"as it was drawn")
+    path = tmp_path / "pictures" / "000012" / "3-12345-skin.jpg"
+    assert folder.path_of(3, 12_345, skin=True) == path and path.read_bytes() == b"as it was drawn"
+    small = a_folder(tmp_path, most_bytes=1)
+    small.keep(3, 13_345, BLACK)
+    assert not path.exists() and not folder.path_of(3, 12_345).exists()
+
+
 def test_without_colour_the_first_band_is_shown(tmp_path: Path) -> None:
     folder = PictureFolder(tmp_path, ("nir",), most_bytes=10**9, least_free_bytes=0)
     folder.keep(0, 1, np.full((20, 20, 1), 90, np.uint8))

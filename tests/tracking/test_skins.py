@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from test_track import CAMERA, LINE, SETTINGS, views
 
 from grader.domain.flags import Flag
@@ -38,15 +40,23 @@ def number_of(lane: int, cup: int, pulse: int) -> int:
     return (lane * 100 + cup * 10 + pulse // 48) % 251
 
 
+class Painted(NamedTuple):
+    """In the place of `Cuts`."""
+
+    whole: Portraits
+
+    def portraits(self, which: NDArray[np.int64]) -> Portraits:
+        return Portraits(*(values[which] for values in self.whole))
+
+
 def shown(cups: list[tuple[int, int]], rows: list[int], pulse: int) -> Shown:
     """Portraits of some rows, filled with a number that is theirs alone."""
     pixels = np.zeros((len(rows), PORTRAIT_PX, PORTRAIT_PX, 3), np.uint8)
     for index, row in enumerate(rows):
         pixels[index] = number_of(*cups[row], pulse)
     m = len(rows)
-    return Shown(
-        np.array(rows), Portraits(pixels, np.full((m, 2), 32, np.float32), np.full((m, N_RAYS), 20, np.float32))
-    )
+    whole = Portraits(pixels, np.full((m, 2), 32, np.float32), np.full((m, N_RAYS), 20, np.float32))
+    return Shown(np.array(rows), Painted(whole))
 
 
 def track() -> TrackState:

@@ -7,7 +7,7 @@ import pytest
 
 from grader.domain.skin import PORTRAIT_PX
 from grader.vision.outline import Outlines
-from grader.vision.portrait import portraits_of, sampled, shrink_for
+from grader.vision.portrait import cuts_of, sampled, shrink_for
 from grader.vision.rays import N_RAYS
 
 
@@ -31,7 +31,7 @@ def picture_of_places(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(155, 250), (50, 250), (155, 40), (20, 20)])
 def test_what_lies_in_the_middle_of_an_outline_lies_there_in_its_portrait(shape: tuple[int, int]) -> None:
     centres = [(3.3, 7.6), (shape[1] - 1.0, shape[0] - 1.0), (shape[1] / 2, shape[0] / 2)]
-    found = portraits_of(picture_of_places(*shape), outlines(centres, 9.0))
+    found = cuts_of(picture_of_places(*shape), outlines(centres, 9.0)).portraits()
     colours = sampled(found, found.centre_px[:, :1], found.centre_px[:, 1:])
     assert colours[:, 0, :2].astype(float) == pytest.approx(np.array(centres), abs=0.6)
 
@@ -39,7 +39,7 @@ def test_what_lies_in_the_middle_of_an_outline_lies_there_in_its_portrait(shape:
 @pytest.mark.parametrize("shrink", [2, 3])
 def test_a_large_fruit_is_shown_whole_in_larger_pixels(shrink: int) -> None:
     centre, radius = (120.0, 110.0), 31.0 * shrink * 0.9
-    found = portraits_of(picture_of_places(240, 250), outlines([centre], radius), shrink)
+    found = cuts_of(picture_of_places(240, 250), outlines([centre], radius), shrink).portraits()
     assert found.radius_px.max() < PORTRAIT_PX / 2
     x, y = found.centre_px[0]
     right, low = np.array([[x + found.radius_px[0, 0]]]), np.array([[y + found.radius_px[0, 0]]])
@@ -48,7 +48,8 @@ def test_a_large_fruit_is_shown_whole_in_larger_pixels(shrink: int) -> None:
 
 
 def test_no_fruit_no_portraits() -> None:
-    assert portraits_of(picture_of_places(155, 250), outlines([], 9.0)).pixels.shape == (0, PORTRAIT_PX, PORTRAIT_PX, 3)
+    found = cuts_of(picture_of_places(155, 250), outlines([], 9.0)).portraits()
+    assert found.pixels.shape == (0, PORTRAIT_PX, PORTRAIT_PX, 3)
 
 
 def test_pictures_are_shrunk_as_far_as_a_fruit_needs() -> None:

@@ -45,7 +45,7 @@ def test_portraits_say_of_colour_and_spots_what_the_frames_said(lane: int, spot_
         views, shown = eye.look_and_keep(picture, Pulse(pulse))
         assert shown.row.tolist() == at.tolist()
         kept.append(views.table()[at[0]])
-        portraits.append(Portraits(*(values.copy() for values in shown.portraits)))
+        portraits.append(shown.cuts.portraits())
     for name, columns in VIEW_COLUMNS.items():
         values = np.array(kept)[:, columns]
         assert (

@@ -11,7 +11,7 @@ import numpy as np
 from grader.domain.installation import CameraPlace
 from grader.domain.skin import Sighting
 from grader.domain.views import MOST_VIEWS, N_CALLIPERS, VIEW_COLUMNS
-from grader.vision.axis import LieSettings, lies_turning
+from grader.vision.axis import LieSettings, lies_turning, outline_trust
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
 from grader.vision.geometry import nearer_by, nominal_turn
@@ -154,10 +154,10 @@ class SkinMapper:
         turned, trust = np.zeros((n, most)), np.zeros((n, most))
         for row, (sighting, its) in enumerate(turning):
             views = len(sighting.pulses)
-            hollow = np.maximum(sighting.views[:, VIEW_COLUMNS["hollow"].start], 0.0)
+            hollow = sighting.views[:, VIEW_COLUMNS["hollow"].start].astype(np.float64)
             widths_mm[row, :views] = sighting.views[:, VIEW_COLUMNS["callipers_mm"]]
             towards[row, :views], turned[row, :views] = its.towards, its.turned_rad
-            trust[row, :views] = 1.0 / (1.0 + (hollow / self._settings.doubtful_hollow) ** 2)
+            trust[row, :views] = outline_trust(hollow, self._settings.doubtful_hollow)
         axis, towards, believed = lies_turning(widths_mm, towards, turned, trust, self._settings.lie)
         form = forms(widths_mm, towards, axis, believed)
         ratio = np.clip(form.height / form.diameter, *_RATIOS)
