@@ -94,7 +94,7 @@ def page(by_seed: Mapping[int, Figures], all_: Figures) -> str:
         "# How exact it is on real apples",
         "",
         "Written by `python -m bench.real_apples ../shared`: photographs of real apples on a turntable",
-        f"(fruits360, see `../shared/data`), composed onto a belt of {LANES} lanes, {CUPS} cups each. Every apple counts;",
+        f"(fruits360, see `../shared/data`), composed onto {LANES} lanes of {CUPS} cups. Every apple counts;",
         "✗ is more than asked. Light from one side and pictures that were centred one by one are the photographs' own.",
         "",
         "| seed | apples | turn not seen, % | turn, RMSE, deg | without a turn | blush, SD, points | diameter, SD, % |",

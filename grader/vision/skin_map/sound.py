@@ -43,8 +43,8 @@ _HOLLOW_MISSING, _BESIDE_AXIS_DEG, _HOLLOW_CELLS = np.float32(0.12), 8.0, 3
 """Share of light that a hollow lacks; how far off it may be; and cells around its dark part that belong to it."""
 _LEAST_OF_ROW, _MOST_STANDING = N_LONGITUDES // 3, np.float32(0.6)
 """Cells of a row that tell what is common to all of it; and of log light, how much of that is the light's at most."""
-_FOREIGN_BLUE, _FOREIGN_HUE_DEG, _FOREIGN_CHROMA = np.float32(0.5), 125.0, 20.0
-"""Log blue above what the skin has; and a green that no skin has."""
+_FOREIGN_BLUE, _FOREIGN_GREEN = np.float32(0.5), np.float32(2.0)
+"""Log blue above what the skin has; and times the light of red and blue in green: the greenest apples have 1.5."""
 
 
 class Soundness(NamedTuple):
@@ -185,7 +185,5 @@ def _surfaces() -> Floats:
 
 
 def _is_foreign_green(light: Floats) -> Mask:
-    lab = cv2.cvtColor(light, cv2.COLOR_LBGR2Lab)
-    a, b = lab[..., 1], lab[..., 2]
-    chroma, hue = cv2.cartToPolar(a, b, angleInDegrees=True)
-    return np.asarray((hue > _FOREIGN_HUE_DEG) & (hue < 180.0) & (chroma > _FOREIGN_CHROMA))
+    blue, green, red = np.moveaxis(light, -1, 0)
+    return np.asarray(green > _FOREIGN_GREEN * np.maximum(red, blue))
