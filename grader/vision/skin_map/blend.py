@@ -17,7 +17,7 @@ from grader.vision.skin_map.placing import BESIDE, Placed
 _LEAST_FACING = 0.31
 """Cosine of 72 degrees: beyond, a portrait has hardly a pixel for a cell."""
 _SEEN_FACING = float(np.cos(np.radians(SEEN_DEG)))
-_STRANGE = 0.4
+_STRANGE = 0.3
 """A view whose blue and red together are so far from those of all views, in log light, counts half: a mirrored lamp is
 white, and skin reflects least in the blue; a stalk that hides skin is dark."""
 _USUAL_SHADE, _SHADE_DOUBT = 0.7, 5.0

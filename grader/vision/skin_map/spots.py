@@ -69,8 +69,7 @@ def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, 
     at = np.flatnonzero(reach)
     label = reach.ravel()[at]
     low, high = _EDGE
-    with np.errstate(invalid="ignore", divide="ignore"):
-        depth = sound.missing.ravel()[at] / middle[label]
+    depth = sound.missing.ravel()[at] / np.maximum(middle[label], 1e-6)
     part = np.clip((depth - low) / (high - low), 0.0, 1.0) * cell_mm2.ravel()[at]
     area = _sums(label, part, n)
     radius = np.maximum(np.sqrt(area / np.pi) - _BLUR_MM, 0.0)
