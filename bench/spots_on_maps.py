@@ -12,7 +12,7 @@ from grader.domain.skin import Sighting
 from grader.vision.skin_map.grid import DIRECTIONS
 from grader.vision.skin_map.mapper import SkinMap, SkinMapper, map_settings_for
 from grader.vision.skin_map.measures import spots_on
-from grader.vision.skin_map.sound import connected, grown
+from grader.vision.skin_map.regions import connected, grown
 from grader.vision.skin_map.spots import Spots
 from hardware.sim.line import SimulatedLine
 from hardware.sim.reference import CAMERA, PULSES_PER_CUP, PULSES_PER_FRAME

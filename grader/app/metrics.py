@@ -86,6 +86,10 @@ def _of_devices(now: Snapshot) -> Iterator[str]:
     yield from _one("frames_dropped_total", "counter", "Pictures lost for want of a free place.", now.frames_dropped)
     if now.light is not None:
         yield from _one("light_ratio", "gauge", "Light of the belt, as a share of its brightest.", now.light)
+    if now.seats_moved_mm is not None:
+        yield from _one(
+            "seats_moved_mm", "gauge", "How far fruit lie from where they lay at first.", now.seats_moved_mm
+        )
     devices = {"camera": now.camera_trouble, "sensors": now.sensor_trouble, "journal": now.journal.trouble}
     devices |= {"pictures": now.pictures.trouble, "maps": now.map_trouble}
     trouble = [({"device": name}, int(bool(said))) for name, said in devices.items()]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import cv2
 
-from grader.app.replay_notes import frame_notes, reading_notes
+from grader.app.replay_notes import frame_notes, reading_notes, seat_notes
 from grader.app.setting_up import decider, maps_by
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
@@ -103,6 +103,7 @@ def replay(
             *_others_left(recording),
             *frame_notes(path, pictures, state.faults, records),
             *reading_notes(recording, state, records),
+            *seat_notes(path, state.track.seats.moved_mm),
         ),
         chosen.settings,
     )

@@ -9,6 +9,7 @@ from statistics import median
 
 from grader.domain.decisions import FruitRecord
 from grader.domain.flags import Flag
+from grader.domain.health import HealthLimits
 from grader.station.line import FrameFaults, LineState
 from grader.storage.recordings import Recording
 
@@ -106,3 +107,9 @@ def _beside(path: Path, sensor: str, pulses: Sequence[int], pulses_per_cup: int)
     off = [(pulse + half) % pulses_per_cup - half for pulse in pulses]
     if len(off) >= _FEWEST and median(map(abs, off)) > _BESIDE_CUPS * pulses_per_cup:
         yield f"{path}: {sensor} reads half way between cups, {median(off):+g} pulses off: check its position_mm"
+
+
+def seat_notes(path: Path, moved_mm: float | None) -> Iterator[str]:
+    """Whether fruit lie elsewhere in their cups than at first, all of them."""
+    if moved_mm is not None and moved_mm > HealthLimits().most_moved_mm:
+        yield f"{path}: in the end all fruit lie {moved_mm:.1f} mm from where they lay at first; was the camera bumped?"

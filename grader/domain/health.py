@@ -18,7 +18,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """From when on something is wrong. Shares are of what came within window_s, from least fruit or frames on.
 
     A finding goes when its share has fallen below `goes` of the limit at which it came. least_light: of what the
-    pictures had at the start.
+    pictures had at the start. most_moved_mm: how far all fruit may lie beside where they lay at first.
     """
 
     window_s: float = 10.0
@@ -35,6 +35,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     refused: float = 0.01
     damaged_per_s: float = 1.0
     least_light: float = 0.6
+    most_moved_mm: float = 1.2
     goes: float = 0.5
 
 
@@ -115,6 +116,8 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
         yield Finding(kind=FindingKind.BOARD_LINK, detail=f"{damaged_per_s:.0f}/s")
     if now.light is not None and now.light < limits.least_light:
         yield Finding(kind=FindingKind.LIGHT, share=now.light)
+    if now.seats_moved_mm is not None and above(now.seats_moved_mm, limits.most_moved_mm, FindingKind.CAMERA_MOVED):
+        yield Finding(kind=FindingKind.CAMERA_MOVED, detail=f"{now.seats_moved_mm:.1f} mm")
 
 
 def _of_lanes(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator[Finding]:

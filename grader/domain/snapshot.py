@@ -109,6 +109,7 @@ class FindingKind(StrEnum):
     NOT_SEEN = "not_seen"  # lane
     FRAMES_LOST = "frames_lost"
     LIGHT = "light"  # pictures are much darker than they were
+    CAMERA_MOVED = "camera_moved"  # all fruit lie beside where they lay at first
     SCALE_FROZEN = "scale_frozen"  # lane; weighings do not count
     SCALE_ASTRAY = "scale_astray"  # lane; weighings do not count
     NO_WEIGHT = "no_weight"  # lane
@@ -167,7 +168,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     fault, faulted_s: of what kind, None while it is not faulted, and for how long; `reason` is then its sentence, in
     English. can_reset: a person's reset may end it; else the station has to be started again. frames, frames_lost: the
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
-    light: of the belt in the latest pictures, as a share of the brightest that it was; None before there were enough.
+    light: of the belt in the latest pictures, as a share of the brightest that it was; seats_moved_mm: how far fruit
+    lie from where they lay at first, on average; None before there were enough.
     scale: of every lane. camera_trouble, sensor_trouble, map_trouble: what is wrong with them, empty while they are
     well.
     lots_waiting: lots that wait for a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what
@@ -203,6 +205,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     frames_lost: int = 0
     packets_damaged: int = 0
     light: float | None = None
+    seats_moved_mm: float | None = None
     scale: tuple[ScaleHealth, ...] = ()
     camera_trouble: str = ""
     sensor_trouble: str = ""

@@ -481,6 +481,7 @@ class Station:
             frames_lost=self._ledger.frames_lost,
             packets_damaged=self._board.packets_damaged,
             light=self._line.light.share,
+            seats_moved_mm=self._line.track.seats.moved_mm,
             scale=scale_health(self._line.track.scale),
             camera_trouble=self._camera.trouble,
             sensor_trouble=self._sensors.trouble,

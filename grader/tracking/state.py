@@ -17,6 +17,7 @@ from grader.errors import BadSettings
 from grader.spectra.references import References
 from grader.tracking.belt import Belt
 from grader.tracking.scale import ScaleMemory, ScaleState, new_scale
+from grader.tracking.seats import Seats
 from grader.tracking.settings import TrackSettings
 from grader.tracking.skin import Skins
 from grader.units import Pulse, pulses_from_mm
@@ -130,7 +131,7 @@ class TrackState:
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
     got a record. scale: what its zeros and tares are. events: what happened to it since they were last taken.
 
-    skins: of what is to be mapped; None where no maps are made.
+    skins: of what is to be mapped; None where no maps are made. seats: where fruit lie in their cups.
 
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
     """
@@ -155,6 +156,7 @@ class TrackState:
     lane_references: References | None = None
     events: list[Event] = field(default_factory=list)
     skins: Skins | None = None
+    seats: Seats = field(default_factory=Seats)
     ignored_views: int = 0
     ignored_readings: int = 0
 

@@ -19,7 +19,7 @@ from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS, Occupancy, ViewFeatures
-from grader.tracking.in_place import out_of_place
+from grader.tracking.in_place import out_of_place, seats_mm
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import doubt_cups
 from grader.tracking.settings import TrackSettings
@@ -134,6 +134,8 @@ def close_seen(
         whole = np.where(near.any(axis=1)[:, None], near, whole)
         blurred = _blurred(views[:, :, VIEW_COLUMNS["sharpness"].start], whole, settings.blurred_share)
         whole = whole & ~blurred
+        in_place = ~beside & whole.any(axis=1)
+        state.seats.see(seats_mm(views, pulses, whole, lane, state.cup[lane, slot], state.course)[in_place])
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)

@@ -69,6 +69,7 @@ SNAPSHOT = Snapshot(
     frames_lost=8,
     packets_damaged=9,
     light=0.75,
+    seats_moved_mm=0.4,
     lots_waiting={"18": 2},
     findings=(Finding(kind=FindingKind.NO_WEIGHT, lane=1, share=0.4), Finding(kind=FindingKind.CAMERA, detail="gone")),
 )
@@ -203,7 +204,16 @@ def test_versions_and_hashes_are_labels_whatever_their_names() -> None:
 
 def test_a_station_that_has_neither_board_nor_fruit_has_a_page() -> None:
     nothing = msgspec.structs.replace(
-        SNAPSHOT, board=None, lanes=(), grades={}, outlets={}, latency={}, light=None, findings=(), lots_waiting={}
+        SNAPSHOT,
+        board=None,
+        lanes=(),
+        grades={},
+        outlets={},
+        latency={},
+        light=None,
+        seats_moved_mm=None,
+        findings=(),
+        lots_waiting={},
     )
     found = read(metrics_page(nothing, {}, {}))
     assert found.of("grader_board_heard") == 0

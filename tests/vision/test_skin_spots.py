@@ -8,7 +8,8 @@ import pytest
 from painted_bodies import Cap, blotches, filmed, with_caps
 from test_skin_map import measures_of, surely_mapped
 
-from grader.vision.skin_map.mapper import MapSettings
+from grader.domain.skin import PORTRAIT_PX
+from grader.vision.skin_map.mapper import MapSettings, SkinMapper, map_settings_for
 from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.spots import Spots
 
@@ -76,3 +77,31 @@ def test_the_same_paint_is_as_bright_at_the_limb_as_before_the_lens() -> None:
         [np.median(skin.light[row][is_yellow[row], 2]) for row in range(44) if is_yellow[row].sum() > 9]
     )
     assert np.ptp(brightness) < 0.08 * brightness.mean()
+
+
+def test_stem_cavity_and_calyx_basin_are_no_spots_and_damage_beside_them_is() -> None:
+    axis = np.array([0.9, 0.2, 0.3]) / np.linalg.norm((0.9, 0.2, 0.3))
+    beside = np.array([0.0, 0.0, 1.0]) - 0.4 * axis
+    hollows = [Cap((end * axis[0], end * axis[1], end * axis[2]), 250.0, dims=0.3) for end in (1.0, -1.0)]
+    fruit = filmed(
+        with_caps(blotches(3), *hollows, Cap((beside[0], beside[1], beside[2]), 90.0)),
+        22.0,
+        axis=axis,
+        ratio=0.85,
+        noise=2.0,
+    )
+    (skin_map,) = SkinMapper(painted.camera()).map([fruit.sighting])
+    assert skin_map is not None and skin_map.axis_sure == 1.0
+    assert len(spots_on(skin_map, MapSettings()).area_mm2) == 3
+    found = spots_on(skin_map, map_settings_for("apple"))
+    assert len(found.area_mm2) == 1
+    assert np.degrees(np.arccos(found.place[0] @ beside / np.linalg.norm(beside))) < 4.0
+
+
+def test_light_from_one_side_makes_no_spots_and_hides_none() -> None:
+    caps = [Cap((0.2, -0.3, 1.0), 80.0), Cap((-0.5, 0.5, -0.6), 120.0)]
+    fruit = filmed(with_caps(blotches(5), *caps), 22.0, noise=1.0)
+    light = np.interp(np.arange(PORTRAIT_PX), [8, 56], [1.0, 0.55])[None, :, None, None]  # darker down the picture
+    pixels = np.clip(np.rint(fruit.portraits.pixels * light), 0, 255).astype(np.uint8)
+    lit = fruit._replace(portraits=fruit.portraits._replace(pixels=pixels))
+    assert len(spots_on(surely_mapped(lit), MapSettings()).area_mm2) == 2

@@ -21,7 +21,7 @@ from grader.vision.skin_map.blend import Blend, blended
 from grader.vision.skin_map.grid import Spheroid, Values
 from grader.vision.skin_map.placing import placed, sights
 from grader.vision.skin_map.slip import slips
-from grader.vision.skin_map.spots import SpotSettings
+from grader.vision.skin_map.spots import SkinSpotSettings
 from grader.vision.skin_map.turn import Turn, turn_seen
 
 _RATIOS = (0.6, 1.4)
@@ -47,7 +47,7 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     lie: LieSettings = LieSettings()
-    spots: SpotSettings = SpotSettings()
+    spots: SkinSpotSettings = SkinSpotSettings()
     least_views: int = 6
     least_likeness: float = 0.3
     least_lead: float = 0.02

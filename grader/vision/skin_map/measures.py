@@ -10,7 +10,7 @@ from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Floats, cell_areas
 from grader.vision.skin_map.mapper import MapSettings, SkinMap
-from grader.vision.skin_map.sound import Soundness, soundness
+from grader.vision.skin_map.sound import soundness
 from grader.vision.skin_map.spots import Spots, spots_of
 
 _LEAST_SEEN = 0.6
@@ -26,7 +26,6 @@ def measured(
 ) -> SkinMeasures:
     """All that is told of a fruit's skin."""
     skin = skin_map.skin
-    sound = soundness(skin, skin_map.body.axis, settings.hollow_deg)
     area = cell_areas_mm2(skin_map) * _is_skin(skin_map, settings.hollow_deg)
     whole = float(area.sum())
     to_srgb = np.array(colours.to_srgb, np.float32)[::-1, ::-1]  # blue first
@@ -39,7 +38,7 @@ def measured(
     ground = has_hue & (hue > colours.blush_to_deg) & (hue <= colours.ground_to_deg)
     of_ground = area * (skin.seen & ground)
     towards = of_ground / np.maximum(chroma, 1e-6)
-    spots = spots_on(skin_map, settings, sound)
+    spots = spots_on(skin_map, settings)
     dark_mm2 = float(spots.area_mm2.sum())
     ground_hue_deg = np.degrees(np.arctan2((towards * b).sum(), (towards * a).sum()))
     return SkinMeasures(
@@ -66,10 +65,10 @@ def cell_areas_mm2(skin_map: SkinMap) -> Floats:
     return cell_areas(skin_map.body) * np.float32(skin_map.radius_mm**2 * skin_map.fullness)
 
 
-def spots_on(skin_map: SkinMap, settings: MapSettings, sound: Soundness | None = None) -> Spots:
-    """The spots of a fruit. sound: of it, if it is known already."""
+def spots_on(skin_map: SkinMap, settings: MapSettings) -> Spots:
+    """The spots of a fruit."""
     points_mm = DIRECTIONS @ (skin_map.radius_mm * skin_map.body.stretch()).astype(np.float32)
-    sound = soundness(skin_map.skin, skin_map.body.axis, settings.hollow_deg) if sound is None else sound
+    sound = soundness(skin_map.skin, skin_map.body.axis, settings.hollow_deg)
     return spots_of(sound, skin_map.skin.seen, cell_areas_mm2(skin_map), points_mm, settings.spots)
 
 

@@ -11,7 +11,7 @@ looks like. Blue is told the same way: where there is far more of it, somebody h
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,10 +20,7 @@ from numpy.typing import NDArray
 from grader.vision.skin_map.blend import Blend
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, N_LONGITUDES, Floats
 from grader.vision.skin_map.light import DARK
-
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.int32]
-Number = TypeVar("Number", NDArray[np.uint8], NDArray[np.float32])
+from grader.vision.skin_map.regions import Mask, around, connected, grown
 
 _DEGREE = 4
 """Of the surface, in spherical harmonics: it bends within 45 degrees, and no lesion is so large."""
@@ -94,35 +91,11 @@ def _cosine(deg: float) -> np.float32:
     return np.float32(np.cos(np.radians(deg)))
 
 
-def grown(mask: Mask, cells: int = 1) -> Mask:
-    """A mask and so many cells around it; longitudes go on around the map."""
-    side = 2 * cells + 1
-    wide = around(mask.view(np.uint8), cells)
-    return np.asarray(cv2.dilate(wide, np.ones((side, side), np.uint8))[:, cells:-cells]).astype(bool)
-
-
-def connected(mask: Mask) -> tuple[Labels, int]:
-    """Labels from 1 on of cells that touch, also across the map's ends, and one more than the highest of them."""
-    n, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    same = np.arange(n)
-    for shift in (-1, 0, 1):  # a cell at the end touches three at the other one
-        first, last = labels[max(shift, 0) : N_LATITUDES + min(shift, 0), 0], labels[:, -1]
-        last = last[max(-shift, 0) : N_LATITUDES + min(-shift, 0)]
-        for one, other in zip(first[(first > 0) & (last > 0)], last[(first > 0) & (last > 0)], strict=True):
-            same[same == max(same[one], same[other])] = min(same[one], same[other])
-    return same[labels].astype(np.int32), n
-
-
-def around(values: Number, columns: int) -> Number:
-    """A map with so many columns of its other end at either end."""
-    return np.asarray(np.concatenate([values[:, -columns:], values, values[:, :columns]], axis=1))
-
-
 def _above_sound(logs: Floats, well_seen: Mask) -> tuple[Floats, Floats]:
     """Log red and log blue of every cell, less what they would be of sound skin."""
-    share = _halved(well_seen.astype(np.float32))
+    share = _coarsened(well_seen.astype(np.float32))
     some = np.maximum(share, 1e-6)
-    blue, green, red = (_halved(logs[..., band] * well_seen) / some for band in range(3))
+    blue, green, red = (_coarsened(logs[..., band] * well_seen) / some for band in range(3))
     counts = (share > 0.5).astype(np.float32).ravel()
     whole = counts.sum()
     level = np.float32(green.ravel() @ counts / max(whole, 1.0))
@@ -155,7 +128,7 @@ def _without_standing_light(above: Floats, well_seen: Mask) -> Floats:
     return above - np.where(known >= _LEAST_OF_ROW, np.clip(usual, -_MOST_STANDING, _MOST_STANDING), 0)[:, None]
 
 
-def _halved(values: Floats) -> Floats:
+def _coarsened(values: Floats) -> Floats:
     size = (N_LONGITUDES // _COARSE, N_LATITUDES // _COARSE)
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
@@ -171,7 +144,7 @@ def _spread(coarse: Floats) -> Floats:
 def _surfaces() -> Floats:
     """(terms, cells of a fit) float32: an orthogonal basis of all polynomials of degree _DEGREE over the sphere, which
     are its harmonics; the first is the constant."""
-    towards = np.stack([_halved(DIRECTIONS[..., i]) for i in range(3)], axis=-1).reshape(-1, 3).astype(np.float64)
+    towards = np.stack([_coarsened(DIRECTIONS[..., i]) for i in range(3)], axis=-1).reshape(-1, 3).astype(np.float64)
     x, y, z = (towards / np.linalg.norm(towards, axis=1, keepdims=True)).T
     monomials = [
         x**i * y**j * z ** (n - i - j)

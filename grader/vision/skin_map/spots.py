@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.vision.skin_map.grid import DIRECTIONS, Floats
-from grader.vision.skin_map.sound import Labels, Mask, Soundness, around, connected, grown
+from grader.vision.skin_map.regions import Labels, Mask, around, connected, grown
+from grader.vision.skin_map.sound import Soundness
 
 Values = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ _MOST_AT_RIM = 0.4
 _SMOOTH = np.array([0.25, 0.5, 0.25], np.float32)
 
 
-class SpotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SkinSpotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is a spot. darker_by: share of light that its darkest cell and the neighbours of that one lack.
     least_missing_mm2: area of a spot times the share of light that its middle lacks; less is noise, dust and lenticels.
     """
@@ -56,7 +57,7 @@ class Spots(NamedTuple):
     labels: Labels
 
 
-def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SpotSettings) -> Spots:
+def spots_of(sound: Soundness, seen: Mask, cell_mm2: Floats, points_mm: Floats, settings: SkinSpotSettings) -> Spots:
     """seen: cells shown well. cell_mm2: areas. points_mm: (N_LATITUDES, N_LONGITUDES, 3) where cells lie."""
     judged = around(np.where(sound.judged, sound.missing, np.float32(0)), 1)
     smooth = cv2.sepFilter2D(judged, -1, _SMOOTH, _SMOOTH, borderType=cv2.BORDER_REPLICATE)[:, 1:-1]
