@@ -1,4 +1,4 @@
-"""Figures of real apples, on passes made by hand."""
+"""Figures of real apples, on passes made by hand; the apples themselves are in tests/accept."""
 
 from __future__ import annotations
 
