@@ -40,8 +40,9 @@ def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table
 
 def spots_in_words(spots: Spots | None, lang: Language) -> Iterator[Text]:
     """A line for each, the largest first, by the letter that it has in the picture."""
-    for index in range(len(spots.area_mm2) if spots is not None else 0):
-        assert spots is not None
+    if spots is None:
+        return
+    for index in range(len(spots.area_mm2)):
         yield Text(
             say(
                 lang,

@@ -19,7 +19,7 @@ from grader.domain.fruit import QUANTITIES, FruitMeasurements
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS, Occupancy, ViewFeatures
-from grader.tracking.in_place import out_of_place, seats_mm
+from grader.tracking.in_place import off_mm, out_of_place, seats_mm
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import doubt_cups
 from grader.tracking.settings import TrackSettings
@@ -129,13 +129,14 @@ def close_seen(
     if fruit.any():
         lane, slot = lane[fruit], slot[fruit]
         views, pulses, whole = state.views[lane, slot], state.view_pulse[lane, slot], whole[fruit]
-        beside, far = out_of_place(views, pulses, whole, lane, state.cup[lane, slot], state.course, settings)
+        off = off_mm(views, pulses, whole, lane, state.cup[lane, slot], state.course)
+        beside, far = out_of_place(off, whole, state.course, settings)
         near = whole & ~far  # what lay elsewhere in a view was perhaps its neighbour
         whole = np.where(near.any(axis=1)[:, None], near, whole)
         blurred = _blurred(views[:, :, VIEW_COLUMNS["sharpness"].start], whole, settings.blurred_share)
         whole = whole & ~blurred
         in_place = ~beside & whole.any(axis=1)
-        state.seats.see(seats_mm(views, pulses, whole, lane, state.cup[lane, slot], state.course)[in_place])
+        state.seats.see(seats_mm(off, whole)[in_place])
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)

@@ -107,8 +107,8 @@ def _grown(labels: Labels) -> Labels:
     """Every spot and the cells within its reach; cells of a spot stay its own."""
     side = 2 * _REACH + 1
     wide = around(labels.astype(np.float32), _REACH)
-    grown = cv2.dilate(wide, np.ones((side, side), np.uint8))[:, _REACH:-_REACH]
-    return np.where(labels > 0, labels, grown.astype(np.int32))
+    nearest = cv2.dilate(wide, np.ones((side, side), np.uint8))[:, _REACH:-_REACH]
+    return np.where(labels > 0, labels, nearest.astype(np.int32))
 
 
 def _places(label: Labels, part: Values, towards: Floats, points_mm: Floats, n: int) -> tuple[Values, Values]:
