@@ -85,6 +85,7 @@ def flag_all(state: TrackState, flags: Flag) -> None:
     """Flag everything that is on its way. When the encoder is in doubt, so is which cup of the chain is which."""
     if flags & Flag.PULSE_JUMP:
         doubt_cups(state.scale, state.belt.pulse, state.events)
+        state.seats.begin_anew_along()
     state.flags[state.cup != NO_CUP] |= np.uint32(flags)
     for said in state.said.values():
         said.flags |= flags
@@ -135,7 +136,7 @@ def close_seen(
         whole = np.where(near.any(axis=1)[:, None], near, whole)
         blurred = _blurred(views[:, :, VIEW_COLUMNS["sharpness"].start], whole, settings.blurred_share)
         whole = whole & ~blurred
-        in_place = ~beside & whole.any(axis=1)
+        in_place = ~beside & whole.any(axis=1) & ((state.flags[lane, slot] & Flag.PULSE_JUMP) == 0)
         state.seats.see(seats_mm(off, whole)[in_place])
         values = combined(views, pulses, whole, camera, combine)
         state.measured[lane, slot] = np.stack(values, axis=1)
