@@ -23,6 +23,8 @@ Paint = Callable[[Values], Values]
 """Light (..., 3), blue, green and red, 0..1, of the skin in directions (..., 3) of the turning frame."""
 
 LENS_MM, MM_PER_PX, PULSES_PER_FRAME = 1500.0, 1.6, 48
+USUAL_LENS_RADII = 10.0
+"""A lens of which nobody says where it is has so many radii of the fruit to its middle."""
 RED, YELLOW = np.array([0.03, 0.05, 0.35]), np.array([0.08, 0.45, 0.55])
 
 
@@ -134,32 +136,47 @@ def filmed(
         right = np.array([towards[2], 0.0, -towards[0]]) / np.hypot(towards[0], towards[2])
         sight = np.stack([right, np.cross(towards, right), towards])
         body = sight @ turn @ stretch * (diameter_mm / 2 / MM_PER_PX)  # from the unit sphere to the picture
-        pixels[view] = _drawn(paint, body, centre[view], noise, rng)
-        flat = np.linalg.inv(body[:2] @ body[:2].T)
-        ways = np.stack([np.cos(RAY_ANGLES), np.sin(RAY_ANGLES)])
-        radius[view] = 1.0 / np.sqrt(np.einsum("ir,ij,jr->r", ways, flat, ways))
+        away_mm = USUAL_LENS_RADII * diameter_mm / 2
+        if lens_mm is not None:
+            away_mm = float(np.linalg.norm([along_mm[view], aside_mm, lens_mm]))
+        pixels[view] = _drawn(paint, body, away_mm / MM_PER_PX, centre[view], noise, rng)
+        radius[view] = _outline(body, away_mm / MM_PER_PX)
         _measure(table[view], body, along_mm[view], aside_mm)
     kept = Portraits(pixels, centre.astype(np.float32), radius.astype(np.float32))
     return Filmed(kept, table, (frame - frame[0]) * PULSES_PER_FRAME, turned)
 
 
-def _drawn(paint: Paint, body: Values, centre: Values, noise: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Rays straight down on the ellipsoid {body u : |u| = 1}, two by two to a pixel: the first root of
-    |inverse (x, y, z)| = 1. Its brightness falls off with the slope."""
+def _drawn(
+    paint: Paint, body: Values, away: float, centre: Values, noise: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Rays from the lens, `away` pixels over the middle, on the ellipsoid {body u : |u| = 1}, two by two to a pixel:
+    the first root of |inverse (lens + t ray)| = 1. Its brightness falls off with the slope."""
     inverse = np.linalg.inv(body)
     places = (np.arange(2 * PORTRAIT_PX) + 0.5) / 2 - 0.5
     x, y = np.meshgrid(places - centre[0], places - centre[1])
-    start, step = np.stack([x, y, 0 * x], axis=-1) @ inverse.T, inverse[:, 2]
-    a, b, c = step @ step, start @ step, (start**2).sum(axis=-1) - 1.0
+    ray = np.stack([x, y, np.full_like(x, -away)], axis=-1)
+    start, step = inverse[:, 2] * away, ray @ inverse.T
+    a, b, c = (step**2).sum(axis=-1), step @ start, start @ start - 1.0
     inside = b**2 - a * c
     hit = inside > 0
-    u = start + ((np.sqrt(np.maximum(inside, 0)) - b) / a)[..., None] * step
+    u = start - ((b + np.sqrt(np.maximum(inside, 0))) / a)[..., None] * step
     normal = u @ inverse
-    facing = normal[..., 2] / np.linalg.norm(normal, axis=-1)
+    facing = -(normal * ray).sum(axis=-1) / np.linalg.norm(normal, axis=-1) / np.linalg.norm(ray, axis=-1)
     light = np.where(hit[..., None], paint(u) * (0.6 + 0.4 * np.clip(facing, 0, 1))[..., None], 0.01)
     light = light.reshape(PORTRAIT_PX, 2, PORTRAIT_PX, 2, 3).mean(axis=(1, 3))
     counts = srgb_counts()[np.clip(np.rint(light * 255), 0, 255).astype(int)].astype(float)
     return np.clip(np.rint(counts + noise * rng.standard_normal(counts.shape)), 0, 255).astype(np.uint8)
+
+
+def _outline(body: Values, away: float) -> Values:
+    """(rays,) pixels from the middle to where the lens sees the ellipsoid's edge: there, of the quadratic equation in
+    `_drawn`, b^2 - a c is 0."""
+    inverse = np.linalg.inv(body)
+    start = inverse[:, 2] * away
+    seen = inverse.T @ (np.outer(start, start) - (start @ start - 1.0) * np.eye(3)) @ inverse
+    ways = np.stack([np.cos(RAY_ANGLES), np.sin(RAY_ANGLES), np.zeros_like(RAY_ANGLES)])
+    a, b, c = np.einsum("ir,ij,jr->r", ways, seen, ways), -away * (seen[2] @ ways), away * away * seen[2, 2]
+    return np.asarray((-b - np.sqrt(b * b - a * c)) / a)
 
 
 def _measure(row: NDArray[np.float32], body: Values, along_mm: float, aside_mm: float) -> None:

@@ -62,9 +62,15 @@ def skin_weights(sight_deg: float) -> NDArray[np.float32]:
 
 
 class FaceSampler:
-    """Takes colours on the grid of every outlined fruit. Buffers are made once."""
+    """Takes colours on the grid of every outlined fruit. Buffers are made once.
 
-    def __init__(self, most_cups: int) -> None:
+    nearness: radius of a usual fruit over its distance from the lens; 0 for a telecentric one. The middle of a face is
+    nearer to the lens than its outline and looks larger.
+    """
+
+    def __init__(self, most_cups: int, nearness: float = 0.0) -> None:
+        larger = np.sqrt(1.0 - nearness**2) / (1.0 - nearness * FACING.reshape(-1))
+        self._unit_x, self._unit_y = ((unit * larger).astype(np.float32) for unit in (_UNIT_X, _UNIT_Y))
         shape = (most_cups, N_ROWS * N_COLUMNS)
         self._x = np.empty(shape, np.float32)
         self._y = np.empty(shape, np.float32)
@@ -80,8 +86,8 @@ class FaceSampler:
         m = len(radius_px)
         x, y, radius, colours = self._x[:m], self._y[:m], self._radius[:m], self._colours[:m]
         np.take(radius_px, _RAY, axis=1, out=radius, mode="clip")
-        np.multiply(radius, _UNIT_X, out=x)
-        np.multiply(radius, _UNIT_Y, out=y)
+        np.multiply(radius, self._unit_x, out=x)
+        np.multiply(radius, self._unit_y, out=y)
         x += centre[0][:, None]
         y += centre[1][:, None]
         cv2.remap(picture, x, y, cv2.INTER_NEAREST, dst=colours, borderMode=cv2.BORDER_REPLICATE)

@@ -14,7 +14,7 @@ from grader.domain.views import MOST_VIEWS, N_CALLIPERS, VIEW_COLUMNS
 from grader.vision.axis import LieSettings, lies_turning, outline_trust
 from grader.vision.face import FaceSampler
 from grader.vision.form import forms
-from grader.vision.geometry import nearer_by, nominal_turn
+from grader.vision.geometry import REFERENCE_DIAMETER_MM, nearer_by, nominal_turn
 from grader.vision.portrait import on_one_strip
 from grader.vision.size import calliper_directions
 from grader.vision.skin_map.blend import Blend, blended
@@ -33,6 +33,9 @@ _AGREED = (0.5, 0.7)
 turning fruit 0.7 to 0.93 do, of photographs that were cut out and centred one by one 0.4 to 0.65."""
 _USUAL_TURN_DEG = 22.5
 """From frame to frame where nobody says how fast fruit turn: sixteen frames show all of it."""
+_USUAL_NEARNESS = 0.1
+"""Radius of a fruit over its distance from a lens of which nobody says where it is: hardly any is telecentric, and one
+on a stand is some ten radii away."""
 
 
 class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +44,8 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lie: how fruit lie and turn on this line. spots: which dark skin is a spot. least_views: with fewer there is no map.
     least_likeness, least_lead, least_across: of a sure turn (`Turn`), the last as a share of its likeness. Shuffled
     views have a likeness of 0.16 and less; where the next fruit came into the cup, nine in ten have a share of less
-    than a half. fine_marks: pores tell the turn, too, as they have to where there is no blush: see `turn_seen`.
+    than that. unlikely: of turns that are not the line's, see `turn_seen`; without effect where that is not known.
+    fine_marks: pores tell the turn, too, as they have to where there is no blush: see `turn_seen`.
     doubtful_hollow: as in `CombineSettings`. hollow_deg: how far from the stem-calyx axis stem cavity and calyx basin
     reach, which are no skin; see `map_settings_for`.
     """
@@ -51,7 +55,8 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_views: int = 6
     least_likeness: float = 0.3
     least_lead: float = 0.02
-    least_across: float = 0.5
+    least_across: float = 0.75
+    unlikely: float = 0.012
     fine_marks: bool = False
     doubtful_hollow: float = 0.006
     hollow_deg: float = 0.0
@@ -69,7 +74,7 @@ shuffled views a likeness below 0.05."""
 def map_settings_for(fruit: str) -> MapSettings:
     """Settings for a kind of fruit, named as in `Installation.fruit`."""
     if fruit in _OF_ONE_COLOUR:
-        return MapSettings(fine_marks=True, least_likeness=0.07, least_lead=0.03)
+        return MapSettings(fine_marks=True, least_likeness=0.07, least_lead=0.03, least_across=0.7, unlikely=0.005)
     return MapSettings(hollow_deg=_HOLLOW_DEG.get(fruit, 0.0))
 
 
@@ -113,7 +118,12 @@ class SkinMapper:
 
     def __init__(self, camera: CameraPlace, settings: MapSettings = MapSettings()) -> None:
         self._camera, self._settings = camera, settings
-        self._faces = FaceSampler(MOST_VIEWS)
+        self._faces = FaceSampler(MOST_VIEWS, self._nearness(REFERENCE_DIAMETER_MM / 2))
+
+    def _nearness(self, radius_mm: float) -> float:
+        """Of a fruit, over its distance from the lens."""
+        lens_mm = self._camera.lens_above_mm
+        return _USUAL_NEARNESS if lens_mm is None else radius_mm / lens_mm
 
     def map(self, sightings: Sequence[Sighting]) -> list[SkinMap | None]:
         """The map of each fruit; None where it cannot be told how it turned."""
@@ -138,7 +148,8 @@ class SkinMapper:
         deg_per_pulse = camera.turn_deg_per_pulse or _USUAL_TURN_DEG / camera.pulses_per_frame
         nominal = float(nominal_turn(deg_per_pulse, np.median(widest_mm)))
         faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
-        turn = turn_seen(faces, sighting.pulses, ahead, nominal, fine=settings.fine_marks)
+        unlikely = 0.0 if camera.turn_deg_per_pulse is None else settings.unlikely
+        turn = turn_seen(faces, sighting.pulses, ahead, nominal, unlikely=unlikely, fine=settings.fine_marks)
         least_across = settings.least_across * turn.likeness
         if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead or turn.across < least_across:
             return None
@@ -173,6 +184,7 @@ class SkinMapper:
 
     def _laid(self, sighting: Sighting, its: _Turning, of_fruit: _Body) -> SkinMap:
         portraits, body = sighting.portraits, of_fruit.spheroid
-        turned_rad = its.turned_rad + slips(portraits, body, its.turned_rad, its.sight)
-        at = placed(body, turned_rad, its.sight, portraits.centre_px, portraits.radius_px)
+        nearness = self._nearness(of_fruit.radius_mm)
+        turned_rad = its.turned_rad + slips(portraits, body, its.turned_rad, its.sight, nearness)
+        at = placed(body, turned_rad, its.sight, portraits.centre_px, portraits.radius_px, nearness=nearness)
         return SkinMap(*of_fruit, its.turn, turned_rad, blended(portraits, at))

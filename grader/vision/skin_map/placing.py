@@ -61,18 +61,28 @@ def sights(along_mm: Values, aside_mm: Values, lens_above_mm: float | None) -> V
 
 
 def placed(
-    body: Spheroid, turned_rad: Values, sight: Values, centre_px: Floats, radius_px: Floats, every: int = 1
+    body: Spheroid,
+    turned_rad: Values,
+    sight: Values,
+    centre_px: Floats,
+    radius_px: Floats,
+    *,
+    nearness: float = 0.0,
+    every: int = 1,
 ) -> Placed:
     """The cells of every `every`-th row in v views of one fruit.
 
     turned_rad: (v,) how far it has turned in each. sight: as `sights` gives it. centre_px (v, 2) and radius_px
-    (v, N_RAYS): its outlines. Each outline says how large the body looks there and where its middle is.
+    (v, N_RAYS): its outlines. Each outline says how large the body looks there and where its middle is. nearness: the
+    body's radius over its distance from the lens; 0 for a telecentric one. What is nearer to the lens looks larger, and
+    the outline is no longer that of the body's widest part but of what lies behind no other part.
     """
     c, s, zero = np.cos(turned_rad), np.sin(turned_rad), np.zeros_like(turned_rad)
     turn = np.stack([c, zero, s, zero, zero + 1.0, zero, -s, zero, c], axis=-1).reshape(-1, 3, 3)
     seen = sight @ turn
     flat = (seen @ body.stretch())[:, :2]
     scale, off = _fitted(flat, radius_px)
+    scale *= np.sqrt(1.0 - nearness * nearness)
     flat = (flat * scale[:, None, None]).astype(np.float32)
     facing = (seen[:, 2] @ body.normals()).astype(np.float32)
     middle = centre_px + off.astype(np.float32)
@@ -88,11 +98,17 @@ def placed(
         return np.asarray(ring[:, None, :] * cosine + (parts[:, 1, None] * sine.T)[:, :, None])
 
     x, y, normal = on_cells(flat[:, 0]), on_cells(flat[:, 1]), on_cells(facing)
-    x += middle[:, 0, None, None]
-    y += middle[:, 1, None, None]
     axis = body.axis.astype(np.float32)
     along = on_cells(np.broadcast_to(axis, facing.shape))
     normal /= np.sqrt(1.0 + np.float32(1.0 / body.ratio**2 - 1.0) * along * along)
+    if nearness > 0.0:  # a body that is nearly round lies as far before its middle as it faces the lens
+        larger = 1 / (1 - np.float32(nearness) * normal)
+        x *= larger
+        y *= larger
+        normal -= np.float32(nearness)
+        normal *= larger
+    x += middle[:, 0, None, None]
+    y += middle[:, 1, None, None]
     return Placed(x, y, normal, column[:, 0] % N_LONGITUDES)
 
 

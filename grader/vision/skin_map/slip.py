@@ -29,17 +29,17 @@ _CALM = 0.5
 """Marks, in steepness squared, that a view must have before its slip is believed by half."""
 
 
-def slips(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Values) -> Values:
-    """(v,) rad to be added to turned_rad; their mean is 0. sight: see `placing.placed`."""
+def slips(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Values, nearness: float = 0.0) -> Values:
+    """(v,) rad to be added to turned_rad; their mean is 0. sight, nearness: see `placing.placed`."""
     slip = np.zeros(len(turned_rad))
     for _ in range(_ROUNDS):
-        slip += _further(portraits, body, turned_rad + slip, sight)
+        slip += _further(portraits, body, turned_rad + slip, sight, nearness)
         slip -= slip.mean()
     return slip
 
 
-def _further(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Values) -> Values:
-    at = placed(body, turned_rad, sight, portraits.centre_px, portraits.radius_px, _EVERY)
+def _further(portraits: Portraits, body: Spheroid, turned_rad: Values, sight: Values, nearness: float) -> Values:
+    at = placed(body, turned_rad, sight, portraits.centre_px, portraits.radius_px, nearness=nearness, every=_EVERY)
     logs = log_light(sampled(portraits, at.x_px, at.y_px)).reshape(*at.facing.shape, 3)
     layers = np.empty((5, *at.facing.shape), np.float32)
     weight, marks = layers[0], layers[3:]

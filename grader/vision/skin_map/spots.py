@@ -40,7 +40,7 @@ class SkinSpotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     darker_by: float = 0.11
-    least_missing_mm2: float = 5.0
+    least_missing_mm2: float = 4.0
 
 
 class Spots(NamedTuple):

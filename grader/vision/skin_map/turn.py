@@ -31,8 +31,11 @@ _COARSE_SHARES = np.linspace(0.5, 1.6, 110)
 degrees apart shift by less than a cell."""
 _RIVAL_SHARE = 0.11
 """Turns that differ by less are the same answer."""
-_LEAST_SIDE = 4
-"""So many views on either side of a moment say whether both are of one fruit."""
+_LEAST_SIDE, _USUAL_MARKS = 4, 0.8
+"""So many views on either side of a moment say whether both are of one fruit; and where they show few marks, as a fruit
+does between two spots, the likeness of all views counts so much beside their own."""
+_UNUSUAL = 0.2
+"""Share by which fruit turn otherwise than they should when they slip on their rollers."""
 _FINE_STEPS = np.linspace(-1.0, 1.0, 9)
 _DARKEST = np.float32(8.0)
 """Counts added before logarithms, so that noise in the dark stays small."""
@@ -65,13 +68,15 @@ def turn_seen(
     ahead_rad: NDArray[np.float64],
     nominal_rad_per_pulse: float,
     *,
+    unlikely: float = 0.0,
     fine: bool = False,
 ) -> Turn:
     """The turn of one fruit from its v > 1 views.
 
     faces: (v, N_ROWS * N_COLUMNS, 3) as `FaceSampler.sample` gives them. pulses: (v,) different ones. ahead_rad: (v,)
-    longitude at which each view's own middle lies ahead of the vertical, from where the lens is. fine: of a fruit that
-    is much the same all round; pores and hairs count as much as patches of colour.
+    longitude at which each view's own middle lies ahead of the vertical, from where the lens is. unlikely: by so much
+    must a turn be more like to be believed when it is off the nominal one, either way round, by a share of _UNUSUAL; it
+    goes with the square. fine: of a fruit that is much the same all round; pores count as much as patches of colour.
     """
     one, other = _pairs(len(faces))
     likeness = _Likeness(faces, one, other, fine=fine)
@@ -79,7 +84,9 @@ def turn_seen(
     ahead = ahead_rad[other] - ahead_rad[one]
     tried = nominal_rad_per_pulse * np.concatenate([_COARSE_SHARES, -_COARSE_SHARES])
     coarse = likeness.at(tried[:, None] * apart + ahead)
-    best, step = int(coarse.argmax()), nominal_rad_per_pulse * (_COARSE_SHARES[1] - _COARSE_SHARES[0])
+    unusual = unlikely * np.square((np.abs(tried / nominal_rad_per_pulse) - 1.0) / _UNUSUAL)
+    best = int(np.where(_peaks(coarse), coarse - unusual, -np.inf).argmax())
+    step = nominal_rad_per_pulse * (_COARSE_SHARES[1] - _COARSE_SHARES[0])
     near = tried[best] + step * _FINE_STEPS
     closer = likeness.at(near[:, None] * apart + ahead)
     at = min(max(int(closer.argmax()), 1), len(near) - 2)
@@ -87,8 +94,17 @@ def turn_seen(
     bend = before - 2.0 * top + after
     between = 0.5 * (before - after) / bend if bend < 0 else 0.0
     rate = float(near[at] + between * (near[1] - near[0]))
-    rivals = coarse[np.abs(tried - rate) > _RIVAL_SHARE * nominal_rad_per_pulse]
-    return Turn(rate, float(top), float(top - rivals.max()), likeness.across(rate * apart + ahead, one, other))
+    rivals = (coarse - unusual)[np.abs(tried - rate) > _RIVAL_SHARE * nominal_rad_per_pulse]
+    lead = float(top - unusual[best] - rivals.max())
+    return Turn(rate, float(top), lead, likeness.across(rate * apart + ahead, one, other))
+
+
+def _peaks(coarse: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Marks turns that are likelier than those beside them. What is usual says which peak is believed, not where its
+    top is."""
+    either_way = coarse.reshape(2, -1)
+    beside = np.pad(either_way, [(0, 0), (1, 1)], constant_values=-1.0)
+    return np.asarray((either_way >= beside[:, :-2]) & (either_way >= beside[:, 2:])).ravel()
 
 
 @cache
@@ -143,9 +159,10 @@ class _Likeness:
         """Of pairs (one, other) with these shifts (pairs,): the least likeness of those on both sides of a moment."""
         at, beyond, lower, upper = self._places(shifts_rad)
         of_pair = self._both[at] * lower + self._both[beyond] * upper
+        usual = of_pair.sum() * (_USUAL_MARKS / max(float((lower + upper).sum()), 1e-6))
         moments = np.arange(_LEAST_SIDE, other[-1] + 2 - _LEAST_SIDE)
         apart = (one < moments[:, None]) & (moments[:, None] <= other)
-        of_moment = apart @ of_pair
+        of_moment = apart @ of_pair + usual * (apart @ (lower + upper))
         return float((2.0 * of_moment.real / np.maximum(of_moment.imag, 1e-6)).min(initial=1.0))
 
 
