@@ -15,6 +15,7 @@ from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.regions import connected, grown
 from grader.vision.skin_map.spots import Spots
 from hardware.sim.line import SimulatedLine
+from hardware.sim.motion import Ride
 from hardware.sim.reference import CAMERA, PULSES_PER_CUP, PULSES_PER_FRAME
 from hardware.sim.skin import N_LAT, N_LON
 
@@ -97,12 +98,8 @@ def painted_on(line: SimulatedLine, sighting: Sighting, skin_map: SkinMap) -> Pa
         raise ValueError(f"lane {sighting.lane} cup {sighting.cup} is empty")
     fruit, ride = passage
     body, skin, lesions = fruit.painted()
-    frames = (sighting.pulses - sighting.cup * PULSES_PER_CUP) // PULSES_PER_FRAME
-    turns = [
-        about_y(-turned) @ ride.turn(int(frame)) for frame, turned in zip(frames, skin_map.turned_rad, strict=True)
-    ]
-    u, _, v = np.linalg.svd(np.mean(turns, axis=0))  # the rotation that is nearest to all of them
-    points_mm = DIRECTIONS @ (skin_map.radius_mm * skin_map.body.stretch()) @ (u @ v) + (0.0, 0.0, body.middle_mm)
+    lies = body_under(ride, sighting, skin_map)
+    points_mm = DIRECTIONS @ (skin_map.radius_mm * skin_map.body.stretch()) @ lies + (0.0, 0.0, body.middle_mm)
     theta = np.arccos(points_mm[..., 2] / np.linalg.norm(points_mm, axis=-1))
     phi = np.arctan2(points_mm[..., 1], points_mm[..., 0]) % (2.0 * np.pi)
     row = np.minimum((theta * N_LAT / np.pi).astype(int), N_LAT - 1)
@@ -112,6 +109,16 @@ def painted_on(line: SimulatedLine, sighting: Sighting, skin_map: SkinMap) -> Pa
         lesion[each.cells[each.cover >= _PART]] = number
     areas = tuple(float((each.cover * on_skin[each.cells]).sum()) for each in lesions)
     return Painted(lesion.reshape(skin.skin.shape)[row, column], skin.skin[row, column], areas)
+
+
+def body_under(ride: Ride, sighting: Sighting, skin_map: SkinMap) -> NDArray[np.float64]:
+    """(3, 3) from the body's frame, z towards the stem, to that of its map: the rotation nearest to all its views."""
+    frames = (sighting.pulses - sighting.cup * PULSES_PER_CUP) // PULSES_PER_FRAME
+    turns = [
+        about_y(-turned) @ ride.turn(int(frame)) for frame, turned in zip(frames, skin_map.turned_rad, strict=True)
+    ]
+    u, _, v = np.linalg.svd(np.mean(turns, axis=0))
+    return np.asarray(u @ v)
 
 
 def about_y(angle_rad: float) -> NDArray[np.float64]:

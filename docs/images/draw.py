@@ -121,7 +121,7 @@ def draw_skin() -> None:
             progress=lambda share: None,
         )
         found = explain(recording, 2, 0)
-    picture = picture_of(found.sighting.portraits, found.skin_map, found.spots)
+    picture = picture_of(found.sighting.portraits, found.skin_map, found.spots, found.ends)
     cv2.imwrite(str(HERE / "skin.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 

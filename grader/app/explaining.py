@@ -12,6 +12,7 @@ from grader.app.replay import replay
 from grader.domain.decisions import FruitRecord
 from grader.domain.skin import Sighting
 from grader.errors import BadFile, GraderError
+from grader.vision.skin_map.landmarks import Landmarks, landmarks
 from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
 from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.picture import picture_of
@@ -20,12 +21,13 @@ from grader.vision.skin_map.spots import Spots
 
 class Explained(NamedTuple):
     """record: as in fruit.csv. sighting: None where no camera saw it; skin_map, spots: None where it cannot be told how
-    it turned, either."""
+    it turned, either. ends: None of fruit that have no stem and calyx, too."""
 
     record: FruitRecord
     sighting: Sighting | None
     skin_map: SkinMap | None = None
     spots: Spots | None = None
+    ends: Landmarks | None = None
 
 
 def explain(
@@ -50,16 +52,19 @@ def explain(
     sighting = found[-1] if found else None
     if sighting is None:
         return Explained(records[-1], None)
-    mapping = replayed.settings.mapping or MapSettings()
-    (skin_map,) = SkinMapper(replayed.settings.camera_place, mapping).map([sighting])
-    return Explained(records[-1], sighting, skin_map, spots_on(skin_map, mapping) if skin_map is not None else None)
+    mapping, camera = replayed.settings.mapping or MapSettings(), replayed.settings.camera_place
+    (skin_map,) = SkinMapper(camera, mapping).map([sighting])
+    if skin_map is None:
+        return Explained(records[-1], sighting)
+    ends = landmarks(sighting, skin_map, camera) if mapping.hollow_deg > 0 else None
+    return Explained(records[-1], sighting, skin_map, spots_on(skin_map, mapping), ends)
 
 
 def write_picture(explained: Explained, path: Path) -> None:
     """Raises BadFile where it cannot be written; ValueError without a sighting."""
     if explained.sighting is None:
         raise ValueError("nothing was seen of it")
-    picture = picture_of(explained.sighting.portraits, explained.skin_map, explained.spots)
+    picture = picture_of(explained.sighting.portraits, explained.skin_map, explained.spots, explained.ends)
     try:
         written = cv2.imwrite(str(path), picture)
     except cv2.error:

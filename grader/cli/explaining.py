@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from grader.app.explaining import Explained
 from grader.cli.words import Language, say, say_flag
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord
 from grader.domain.flags import flag_names
 from grader.domain.fruit import QUANTITIES
 from grader.vision.skin_map.picture import spot_letter
-from grader.vision.skin_map.spots import Spots
 
 
 def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table]:
@@ -38,18 +39,21 @@ def fruit_in_words(record: FruitRecord, lang: Language) -> Iterator[Text | Table
         yield Text(f"! {say_flag(lang, name)}", style="yellow")
 
 
-def spots_in_words(spots: Spots | None, lang: Language) -> Iterator[Text]:
+def spots_in_words(found: Explained, lang: Language) -> Iterator[Text]:
     """A line for each, the largest first, by the letter that it has in the picture."""
-    if spots is None:
+    spots, ends = found.spots, found.ends
+    if spots is None or found.skin_map is None:
         return
     for index in range(len(spots.area_mm2)):
-        yield Text(
-            say(
-                lang,
-                "explain_spot",
-                letter=spot_letter(index),
-                area=f"{spots.area_mm2[index]:.0f}",
-                length=f"{spots.length_mm[index]:.0f}",
-                darker=f"{100 * spots.missing[index]:.0f}",
-            )
+        line = say(
+            lang,
+            "explain_spot",
+            letter=spot_letter(index),
+            area=f"{spots.area_mm2[index]:.0f}",
+            length=f"{spots.length_mm[index]:.0f}",
+            darker=f"{100 * spots.missing[index]:.0f}",
         )
+        if ends is not None and ends.known:
+            away_mm = found.skin_map.radius_mm * float(np.arccos(np.clip(spots.place[index] @ ends.stem, -1.0, 1.0)))
+            line += say(lang, "explain_spot_away", away=f"{away_mm:.0f}")
+        yield Text(line)

@@ -271,7 +271,7 @@ def explain(
         found = explained(
             recording, lane, cup, sheet=sheet, variety=variety, progress=lambda done, all_: bar(done / max(all_, 1))
         )
-    for part in (*fruit_in_words(found.record, language), *spots_in_words(found.spots, language)):
+    for part in (*fruit_in_words(found.record, language), *spots_in_words(found, language)):
         console.print(part, soft_wrap=True)
     if found.sighting is None:
         console.print(say(language, "explain_unseen"), soft_wrap=True)

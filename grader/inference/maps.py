@@ -18,6 +18,7 @@ from grader.domain.installation import CameraPlace
 from grader.domain.skin import MappedSkin, Sighting, SkinMeasures
 from grader.errors import DeviceError
 from grader.processes import born_deaf_to_ctrl_c, keep_memory
+from grader.vision.skin_map.landmarks import landmarks
 from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper
 from grader.vision.skin_map.measures import measured, spots_on
 from grader.vision.skin_map.picture import picture_of
@@ -51,8 +52,11 @@ class MapSkins:
     def _drawn(self, sighting: Sighting, skin_map: SkinMap | None) -> bytes:
         if not sighting.to_draw:
             return b""
-        spots = spots_on(skin_map, self._settings) if skin_map is not None else None
-        _, encoded = cv2.imencode(".jpg", picture_of(sighting.portraits, skin_map, spots), _JPEG)
+        spots = ends = None
+        if skin_map is not None:
+            spots = spots_on(skin_map, self._settings)
+            ends = landmarks(sighting, skin_map, self._camera) if self._settings.hollow_deg > 0 else None
+        _, encoded = cv2.imencode(".jpg", picture_of(sighting.portraits, skin_map, spots, ends), _JPEG)
         return encoded.tobytes()
 
     def _measures(self, skin_map: SkinMap | None) -> SkinMeasures | None:

@@ -9,6 +9,7 @@ from test_skin_map import surely_mapped
 
 from grader.domain.skin import PORTRAIT_PX
 from grader.vision.skin_map.grid import N_LATITUDES, N_LONGITUDES
+from grader.vision.skin_map.landmarks import Landmarks
 from grader.vision.skin_map.mapper import MapSettings
 from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.picture import picture_of, spot_letter
@@ -42,6 +43,22 @@ def test_a_spot_is_outlined_where_it_lies_and_nothing_else_is() -> None:
     top = len(picture_of(fruit.portraits, None)) + 16
     assert [np.median(x) / plain.shape[1], (np.median(y) - top) / 460] == pytest.approx(where, abs=0.03)
     assert np.ptp(x) < 0.12 * plain.shape[1]
+
+
+def test_stem_and_calyx_are_told_apart_in_the_picture_only_where_they_are_known() -> None:
+    fruit = painted.filmed(painted.blotches(3), 22.0, axis=np.array([0.6, 0.8, 0.0]), ratio=0.85, noise=2.0)
+    skin_map = surely_mapped(fruit)
+    plain, guessed, known, other_way = (
+        picture_of(fruit.portraits, skin_map, None, ends)
+        for ends in (
+            None,
+            Landmarks(skin_map.body.axis, 0.5, 0.0),
+            Landmarks(skin_map.body.axis, 0.99, 0.0),
+            Landmarks(-skin_map.body.axis, 0.99, 0.0),
+        )
+    )
+    assert np.array_equal(plain, guessed)
+    assert (plain != known).any() and (plain != other_way).any() and (known != other_way).any()
 
 
 def test_spots_are_called_by_letters_without_end() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.skin import PORTRAIT_PX, Portraits
+from grader.vision.skin_map.landmarks import Landmarks
 from grader.vision.skin_map.mapper import SkinMap
 from grader.vision.skin_map.spots import Spots
 
@@ -16,22 +17,25 @@ _PER_ROW, _PORTRAIT_ZOOM = 11, 2
 _WIDTH = _PER_ROW * PORTRAIT_PX * _PORTRAIT_ZOOM
 _MAP_HEIGHT, _GAP = 460, 16
 _PAPER, _INK, _UNSEEN = (255, 255, 255), (60, 60, 60), (205, 205, 205)
-_STEM_CALYX, _SPOT = (200, 90, 0), (255, 255, 255)
+_STEM_CALYX, _SPOT, _RING = (200, 90, 0), (255, 255, 255), 9
 
 
-def picture_of(portraits: Portraits, skin_map: SkinMap | None, spots: Spots | None = None) -> Picture:
+def picture_of(
+    portraits: Portraits, skin_map: SkinMap | None, spots: Spots | None = None, ends: Landmarks | None = None
+) -> Picture:
     """(h, w, 3) uint8 blue, green, red.
 
     Above: all views as they came, each with its number. Below: the map, longitudes along, latitudes about the turning
     axis down, each row of the same area; grey was not seen. A number under it is where the middle of that view lies;
-    two rings are the ends of the stem-calyx axis; spots are outlined, each with its letter. Without a map there are the
-    views alone.
+    two rings are the ends of the stem-calyx axis, that of the stem has a stroke and that of the calyx a cross where it
+    is known which is which; spots are outlined, each with its letter. Without a map there are the views alone.
     """
     views = _views(portraits)
     if skin_map is None:
         return views
     gap = np.full((_GAP, _WIDTH, 3), _PAPER, np.uint8)
     skin = _skin(skin_map)
+    _mark_ends(skin_map, ends, onto=skin)
     if spots is not None:
         _outline(spots, onto=skin)
     return np.concatenate([views, gap, skin, _middles(skin_map)])
@@ -67,9 +71,21 @@ def _skin(skin_map: SkinMap) -> Picture:
     ).astype(bool)
     hatch = np.add.outer(np.arange(_MAP_HEIGHT), np.arange(_WIDTH)) % 12 < 2
     drawn[unseen & hatch] = _UNSEEN
-    for end in (skin_map.body.axis, -skin_map.body.axis):
-        cv2.circle(drawn, _place(end), 9, _STEM_CALYX, 2, cv2.LINE_AA)
     return drawn
+
+
+def _mark_ends(skin_map: SkinMap, ends: Landmarks | None, onto: Picture) -> None:
+    for end in (skin_map.body.axis, -skin_map.body.axis):
+        x, y = _place(end)
+        x, y = min(max(x, _RING), _WIDTH - _RING), min(max(y, 2 * _RING), _MAP_HEIGHT - 2 * _RING)
+        strokes: list[tuple[int, int, int, int]] = []
+        if ends is not None and ends.known:
+            is_stem = float(ends.stem @ end) > 0
+            strokes = [(0, 0, 4, -20)] if is_stem else [(-4, -4, 4, 4), (-4, 4, 4, -4)]
+        for colour, width in ((_PAPER, 5), (_STEM_CALYX, 2)):
+            cv2.circle(onto, (x, y), _RING, colour, width, cv2.LINE_AA)
+            for left, top, right, bottom in strokes:
+                cv2.line(onto, (x + left, y + top), (x + right, y + bottom), colour, width, cv2.LINE_AA)
 
 
 def _outline(spots: Spots, onto: Picture) -> None:

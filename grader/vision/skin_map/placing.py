@@ -60,6 +60,12 @@ def sights(along_mm: Values, aside_mm: Values, lens_above_mm: float | None) -> V
     return np.stack([right, np.cross(towards, right), towards], axis=1)
 
 
+def turns(turned_rad: Values) -> Values:
+    """(v, 3, 3): from the frame that turns with a fruit to the world."""
+    c, s, zero = np.cos(turned_rad), np.sin(turned_rad), np.zeros_like(turned_rad)
+    return np.stack([c, zero, s, zero, zero + 1.0, zero, -s, zero, c], axis=-1).reshape(-1, 3, 3)
+
+
 def placed(
     body: Spheroid,
     turned_rad: Values,
@@ -77,13 +83,11 @@ def placed(
     body's radius over its distance from the lens; 0 for a telecentric one. What is nearer to the lens looks larger, and
     the outline is no longer that of the body's widest part but of what lies behind no other part.
     """
-    c, s, zero = np.cos(turned_rad), np.sin(turned_rad), np.zeros_like(turned_rad)
-    turn = np.stack([c, zero, s, zero, zero + 1.0, zero, -s, zero, c], axis=-1).reshape(-1, 3, 3)
-    seen = sight @ turn
-    flat = (seen @ body.stretch())[:, :2]
+    seen = sight @ turns(turned_rad)
+    flat: Values = (seen @ body.stretch())[:, :2]
     scale, off = _fitted(flat, radius_px)
     scale *= np.sqrt(1.0 - nearness * nearness)
-    flat = (flat * scale[:, None, None]).astype(np.float32)
+    onto = (flat * scale[:, None, None]).astype(np.float32)
     facing = (seen[:, 2] @ body.normals()).astype(np.float32)
     middle = centre_px + off.astype(np.float32)
 
@@ -97,7 +101,7 @@ def placed(
         ring = parts[:, 0, None] * around[0] + parts[:, 2, None] * around[1]
         return np.asarray(ring[:, None, :] * cosine + (parts[:, 1, None] * sine.T)[:, :, None])
 
-    x, y, normal = on_cells(flat[:, 0]), on_cells(flat[:, 1]), on_cells(facing)
+    x, y, normal = on_cells(onto[:, 0]), on_cells(onto[:, 1]), on_cells(facing)
     axis = body.axis.astype(np.float32)
     along = on_cells(np.broadcast_to(axis, facing.shape))
     normal /= np.sqrt(1.0 + np.float32(1.0 / body.ratio**2 - 1.0) * along * along)
