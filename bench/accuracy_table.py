@@ -1,6 +1,7 @@
 """How exact the station is on the simulated line, variety by variety: `python -m bench.accuracy_table`.
 
-Recordings are simulated and replayed, nothing is chosen or left out; then docs/accuracy.md is written anew. Two kinds:
+Recordings are simulated and replayed, nothing is chosen or left out; then docs/accuracy.md and the plots beside it are
+written anew. Two kinds:
 
     truth           many fruit, once each: how far the values are from the truth, and spots from painted lesions
     repeatability   few fruit, ten times each, at other start angles and in other cups and lanes: how far the values of
@@ -19,9 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from bench.accuracy import measure
+from bench.accuracy_plot import Panel, limits_of_agreement, plots
 from bench.spots_on_maps import SpotJudge
 from grader.app.replay import replay, write_out
 from grader.app.simulating import write_simulated
@@ -30,6 +33,8 @@ from grader.storage.recordings import read_truth
 from hardware.sim.levels import LEVELS
 from hardware.sim.line import LineSettings, SimulatedLine
 from hardware.sim.varieties import VARIETIES as SIMULATED
+
+Values = NDArray[np.float64]
 
 VARIETIES, FRUIT, SEED, PASSES = ("Fuji", "Gala", "Golden"), 1000, 61, 10
 LANES, LEVEL = 4, "changing"
@@ -63,12 +68,14 @@ SHEET, GROUP_B = "eu_apples", "Fuji"
 
 class OfVariety(NamedTuple):
     """figures: of `bench.accuracy`, and volume_percent_rmse, _bias, _worst, skin_seen. sd: by column, over the passes
-    of one fruit, pooled over fruit. spots: what `SpotJudge` counted. agree: pairs of passes that agree on the class and
-    all pairs, in one lane and across lanes."""
+    of one fruit, pooled over fruit. errors: by column, (n, 2) of every fruit that has a value what is true of it, and by
+    how much it is off, in the unit asked for. spots: what `SpotJudge` counted. agree: pairs of
+    passes that agree on the class and all pairs, in one lane and across lanes."""
 
     variety: str
     figures: dict[str, float]
     sd: dict[str, float]
+    errors: dict[str, Values]
     spots: SpotJudge
     agree: tuple[tuple[int, int], tuple[int, int]]
 
@@ -89,7 +96,7 @@ def measured(
         again = _replayed(
             Path(folder) / "again", variety, _few(fruit), seed + 1, passes, lambda share: progress(0.6 + 0.4 * share)
         )
-        return OfVariety(variety, figures, _sd_of_passes(again), judge, _agreement(again))
+        return OfVariety(variety, figures, _sd_of_passes(again), _errors(once), judge, _agreement(again))
 
 
 def _few(fruit: int) -> int:
@@ -152,6 +159,23 @@ def _volume_and_skin(folder: Path) -> dict[str, float]:
     }
 
 
+def _errors(folder: Path) -> dict[str, Values]:
+    rows, truth = _rows(folder), read_truth(folder)
+    found = {}
+    for asked in TRUTH:
+        column = asked.column.replace("volume_percent", "volume_ml")
+        pairs = [
+            (float(true[column]), float(row[column]) - float(true[column]))
+            for true in truth
+            if (row := rows.get((int(true["lane"]), int(true["cup"])))) is not None and row.get(column)
+        ]
+        values = np.array(pairs).reshape(-1, 2)
+        if column != asked.column:
+            values[:, 1] *= 100.0 / values[:, 0]
+        found[asked.column] = values * asked.factor if column == asked.column else values
+    return found
+
+
 def _sd_of_passes(folder: Path) -> dict[str, float]:
     """Every pass counts; one without a value makes the SD of its fruit NaN, and that of all."""
     rows = _rows(folder)
@@ -180,8 +204,8 @@ def _agreement(folder: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     return (same[0], all_[0]), (same[1], all_[1])
 
 
-def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
-    """docs/accuracy.md."""
+def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int, plots_at: str = "accuracy.svg") -> str:
+    """docs/accuracy.md. plots_at: where the plots lie beside it."""
     names = [each.variety for each in found]
     lines = [
         "# How exact it is",
@@ -201,6 +225,10 @@ def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
         worst = [f"{asked.factor * each.figures[f'{asked.column}_worst']:.1f}" for each in found]
         both = " | ".join(f"{one}; {other}" for one, other in zip(bias, worst, strict=True))
         lines.append(f"| {asked.column.rsplit('_', 1)[0]}, bias; worst, {asked.unit} | | {both} | |")
+    for asked in TRUTH:
+        both = [limits_of_agreement(each.errors[asked.column][:, 1]) for each in found]
+        shown = " | ".join(f"{below:+.2f} to {above:+.2f}" for below, above in both)
+        lines.append(f"| {asked.column.rsplit('_', 1)[0]}, limits of agreement, {asked.unit} | | {shown} | |")
     seen = [each.figures["skin_seen"] for each in found]
     marked = [f"{share:.3f}{'' if share >= SEEN_LEAST else ' ✗'}" for share in (*seen, float(np.mean(seen)))]
     lines.append(f"| skin seen, mean share | at least {SEEN_LEAST} | {' | '.join(marked)} |")
@@ -223,7 +251,18 @@ def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int) -> str:
         shown = [f"{each:.1f}{'' if each >= least else ' ✗'}" for each in share]
         where = ("in a lane", "across lanes")[which]
         lines.append(f"| two passes of the same class, {where}, % | at least {least:g} | {' | '.join(shown)} |")
-    return "\n".join([*lines, "", *_NOTES, ""])
+    return "\n".join([*lines, "", *_NOTES, "", f"![Errors of every fruit over its truth]({plots_at})", ""])
+
+
+def _panels(found: Sequence[OfVariety]) -> list[Panel]:
+    return [
+        Panel(
+            asked.column.rsplit("_", 1)[0],
+            asked.unit,
+            {each.variety: each.errors[asked.column] for each in found if len(each.errors[asked.column]) > 1},
+        )
+        for asked in TRUTH
+    ]
 
 
 _NOTES = (
@@ -291,7 +330,9 @@ def main() -> None:
                     lambda share, bar=bar: bars.update(bar, completed=share),
                 )
             )
-    asked.out.write_text(page(found, asked.fruit, asked.seed, asked.passes), encoding="utf-8")
+    drawn = asked.out.with_suffix(".svg")
+    drawn.write_text(plots(_panels(found)), encoding="utf-8")
+    asked.out.write_text(page(found, asked.fruit, asked.seed, asked.passes, drawn.name), encoding="utf-8")
     print(asked.out.read_text(encoding="utf-8"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bench.accuracy_table import PASSED, TRUTH, OfVariety, measured, page
 from bench.spots_on_maps import SpotJudge
 from hardware.sim.line import LineSettings, SimulatedLine
@@ -24,6 +26,7 @@ def of_variety(name: str, **changed: float) -> OfVariety:
         name,
         figures | changed,
         {column: changed.get(f"{column}_sd", value) for column, value in sd.items()},
+        {asked.column: np.array([[70.0, -1.0], [75.0, 0.0], [80.0, 1.0]]) for asked in TRUTH},
         spots,
         ((98, 100), (int(changed.get("agree", 96)), 100)),
     )
