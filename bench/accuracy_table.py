@@ -68,9 +68,9 @@ SHEET, GROUP_B = "eu_apples", "Fuji"
 
 class OfVariety(NamedTuple):
     """figures: of `bench.accuracy`, and volume_percent_rmse, _bias, _worst, skin_seen. sd: by column, over the passes
-    of one fruit, pooled over fruit. errors: by column, (n, 2) of every fruit that has a value what is true of it, and by
-    how much it is off, in the unit asked for. spots: what `SpotJudge` counted. agree: pairs of
-    passes that agree on the class and all pairs, in one lane and across lanes."""
+    of one fruit, pooled over fruit. errors: by column, (n, 2) of every fruit that has a value what is true of it, and
+    by how much it is off, in the unit asked for. spots: what `SpotJudge` counted. agree: pairs of passes that agree on
+    the class and all pairs, in one lane and across lanes."""
 
     variety: str
     figures: dict[str, float]
