@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -141,8 +142,8 @@ def _look(folder: Path) -> Snapshot | None:
 
 
 def _gets_well(station: RunningStation) -> bool:
-    """Whether it runs, with nothing found wrong, within the time that the slowest return takes."""
-    deadline = time.monotonic() + WELL_WITHIN_S
+    """Whether it runs, with nothing found wrong, within the time that the slowest return takes. If not, says why."""
+    deadline, shown = time.monotonic() + WELL_WITHIN_S, None
     while time.monotonic() < deadline:
         shown = _look(station.folder)
         if shown is not None and shown.state is State.RUNNING and not shown.findings:
@@ -150,6 +151,8 @@ def _gets_well(station: RunningStation) -> bool:
         if shown is not None and shown.state is State.FAULTED:
             give_order(station.folder, Reset())
         time.sleep(LOOK_S)
+    ailing = "it does not answer" if shown is None else ", ".join([shown.state.value, *map(str, shown.findings)])
+    print(f"not well after {WELL_WITHIN_S:g} s: {ailing}", file=sys.stderr)
     return False
 
 

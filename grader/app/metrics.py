@@ -66,6 +66,8 @@ def _of_the_station(now: Snapshot, versions: Mapping[str, str], hashes: Mapping[
 def _of_fruit(now: Snapshot) -> Iterator[str]:
     fruit = [({"lane": lane.lane}, lane.fruit) for lane in now.lanes]
     yield from _family("fruit_total", "counter", "Fruit decided, by lane.", fruit)
+    misfits = [({"lane": lane}, misfit) for lane, misfit in enumerate(now.misfits) if misfit is not None]
+    yield from _family("misfit_ratio", "gauge", "How much heavier a lane's fruit are for their size.", misfits)
     rates = [({"lane": lane.lane}, lane.fruit_per_s) for lane in now.lanes]
     yield from _family("fruit_per_second", "gauge", "Fruit decided, over the last seconds.", rates)
     occupied = [({"lane": lane.lane}, lane.occupancy) for lane in now.lanes]

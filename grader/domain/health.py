@@ -18,7 +18,8 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """From when on something is wrong. Shares are of what came within window_s, from least fruit or frames on.
 
     A finding goes when its share has fallen below `goes` of the limit at which it came. least_light: of what the
-    pictures had at the start. most_moved_mm: how far all fruit may lie beside where they lay at first.
+    pictures had at the start. most_moved_mm: how far all fruit may lie beside where they lay at first. most_misfit: by
+    how much fruit of a lane may be heavier or lighter for their size than those of the others.
     """
 
     window_s: float = 10.0
@@ -36,6 +37,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     damaged_per_s: float = 1.0
     least_light: float = 0.6
     most_moved_mm: float = 1.2
+    most_misfit: float = 0.025
     goes: float = 0.5
 
 
@@ -69,7 +71,7 @@ def findings(then: Snapshot, now: Snapshot, limits: HealthLimits) -> tuple[Findi
         *_of_plant(now),
         *_of_devices(then, now, limits),
         *_of_lanes(then, now, limits),
-        *_of_scale(now),
+        *_of_scale(now, limits),
         *_of_lots(now),
     )
 
@@ -135,8 +137,13 @@ def _of_lanes(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator[F
                 yield Finding(kind=kind, lane=lane.lane, share=share)
 
 
-def _of_scale(now: Snapshot) -> Iterator[Finding]:
+def _of_scale(now: Snapshot, limits: HealthLimits) -> Iterator[Finding]:
     """Its alarms have limits of their own, for they are about cups and not about time."""
+    known = {finding.place for finding in now.findings}
+    for lane, misfit in enumerate(now.misfits):
+        limit = limits.most_misfit * (limits.goes if (FindingKind.MISFIT, lane, None) in known else 1.0)
+        if misfit is not None and abs(misfit) > limit:
+            yield Finding(kind=FindingKind.MISFIT, lane=lane, detail=f"{100.0 * misfit:+.1f} %")
     for lane, scale in enumerate(now.scale):
         for alarm in scale.alarms:
             cups = scale.stuck_cups if alarm is ScaleAlarm.STUCK else ()

@@ -119,6 +119,7 @@ class FindingKind(StrEnum):
     TURN_UNSURE = "turn_unsure"  # lane; fruit that slide instead of turning, or a lens that is dirty
     BLURRED = "blurred"  # lane
     UNLIKELY_SIZE = "unlikely_size"  # lane; camera and scale do not agree
+    MISFIT = "misfit"  # lane; its fruit are heavier or lighter for their size than those of the others
     SCALE_CREEP = "scale_creep"  # lane
     SCALE_DRIFT = "scale_drift"  # lane
     CUP_STUCK = "cup_stuck"  # lane; its weighings do not count
@@ -170,8 +171,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     exposures that the line was told of, and those without a picture. packets_damaged: on the way to or from the board.
     light: of the belt in the latest pictures, as a share of the brightest that it was; seats_moved_mm: how far fruit
     lie from where they lay at first, on average; None before there were enough.
-    scale: of every lane. camera_trouble, sensor_trouble, map_trouble: what is wrong with them, empty while they are
-    well.
+    misfits: of every lane, how much heavier its fruit are for their size than those of the others, as a share; None
+    before there were enough. scale: of every lane.
+    camera_trouble, sensor_trouble, map_trouble: what is wrong with them, empty while they are well.
     lots_waiting: lots that wait for a gap, and in how many lanes. lots: on the belt, the oldest first. findings: what
     is not as it should be (`grader.domain.health`).
     """
@@ -206,6 +208,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     packets_damaged: int = 0
     light: float | None = None
     seats_moved_mm: float | None = None
+    misfits: tuple[float | None, ...] = ()
     scale: tuple[ScaleHealth, ...] = ()
     camera_trouble: str = ""
     sensor_trouble: str = ""

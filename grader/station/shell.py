@@ -482,6 +482,7 @@ class Station:
             packets_damaged=self._board.packets_damaged,
             light=self._line.light.share,
             seats_moved_mm=self._line.track.seats.moved_mm,
+            misfits=self._line.track.densities.misfits,
             scale=scale_health(self._line.track.scale),
             camera_trouble=self._camera.trouble,
             sensor_trouble=self._sensors.trouble,

@@ -16,6 +16,7 @@ from grader.domain.views import MOST_VIEWS, VIEW_WIDTH
 from grader.errors import BadSettings
 from grader.spectra.references import References
 from grader.tracking.belt import Belt
+from grader.tracking.densities import Densities
 from grader.tracking.scale import ScaleMemory, ScaleState, new_scale
 from grader.tracking.seats import Seats
 from grader.tracking.settings import TrackSettings
@@ -131,7 +132,8 @@ class TrackState:
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
     got a record. scale: what its zeros and tares are. events: what happened to it since they were last taken.
 
-    skins: of what is to be mapped; None where no maps are made. seats: where fruit lie in their cups.
+    skins: of what is to be mapped; None where no maps are made. seats: where fruit lie in their cups. densities: how
+    heavy they are for their size.
 
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
     """
@@ -151,6 +153,7 @@ class TrackState:
     decided: NDArray[np.int64]
     scale: ScaleState
     passed: int
+    densities: Densities
     said: dict[tuple[int, int], Said] = field(default_factory=dict)
     references: dict[tuple[int, str], list[Scan]] = field(default_factory=dict)
     lane_references: References | None = None
@@ -197,6 +200,7 @@ def new_track(
         occupancy=np.zeros((*shape, MOST_VIEWS), np.uint8),
         flags=np.zeros(shape, np.uint32),
         seen=np.zeros(shape, bool),
+        densities=Densities.of(lanes),
         look=np.zeros(shape, np.uint8),
         measured=np.full((*shape, len(Combined._fields)), np.nan),
         decided=np.full(lanes, course.first_cup - 1, np.int64),

@@ -232,7 +232,9 @@ def decide(
         density = mass_g / seen.volume_ml
         shape_index = seen.height_mm / seen.diameter_mm
     least, most = settings.density_g_per_ml
-    flags |= _where((density < least) | (density > most), Flag.UNLIKELY_SIZE)
+    unlikely = (density < least) | (density > most)
+    flags |= _where(unlikely, Flag.UNLIKELY_SIZE)
+    state.densities.see(lane, np.where(unlikely, np.nan, density))
     brix, brix_sd = sugars(state, lane, scans, flags, installation, sugar)
     known = {
         "mass_g": mass_g,

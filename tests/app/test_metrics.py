@@ -70,6 +70,7 @@ SNAPSHOT = Snapshot(
     packets_damaged=9,
     light=0.75,
     seats_moved_mm=0.4,
+    misfits=(None, -0.02),
     lots_waiting={"18": 2},
     findings=(Finding(kind=FindingKind.NO_WEIGHT, lane=1, share=0.4), Finding(kind=FindingKind.CAMERA, detail="gone")),
 )
@@ -212,6 +213,7 @@ def test_a_station_that_has_neither_board_nor_fruit_has_a_page() -> None:
         latency={},
         light=None,
         seats_moved_mm=None,
+        misfits=(),
         findings=(),
         lots_waiting={},
     )

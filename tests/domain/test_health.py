@@ -131,6 +131,15 @@ def test_each_trouble_has_its_finding(changes: dict[str, object], kind: FindingK
     assert kinds(seen(0), seen(10, 100, **changes)) == [(kind, None)]
 
 
+def test_a_lane_whose_fruit_are_too_heavy_for_their_size_is_found_and_stays_until_they_are_nearly_right_again():
+    found = tuple(findings(seen(0), seen(10, misfits=(0.001, -0.03)), LIMITS))
+    assert [(each.kind, each.lane, each.detail) for each in found] == [(FindingKind.MISFIT, 1, "-3.0 %")]
+    assert kinds(seen(0), seen(10, misfits=(0.0, 0.02))) == []
+    assert kinds(seen(0), seen(10, misfits=(0.0, 0.02), findings=found)) == [(FindingKind.MISFIT, 1)]
+    assert kinds(seen(0), seen(10, misfits=(0.0, 0.01), findings=found)) == []
+    assert kinds(seen(0), seen(10, misfits=(None, None))) == []
+
+
 def test_a_station_that_has_ended_or_not_begun_has_no_findings():
     for state in (State.STARTING, State.STOPPED):
         assert kinds(seen(0), seen(10, 100, {"not_seen": 90}, state=state, camera_trouble="gone")) == []
