@@ -16,6 +16,8 @@ Values = NDArray[np.float64]
 
 LATELY = 200
 """Fruit of a lane that say how dense they are. The density of one is seen to 2 %: their mean is right to 0.2 %."""
+_FITS = 0.06
+"""A fruit that is off by less weighs what it should for its size."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,12 @@ class Densities:
             if density > 0.0:
                 self.fruit[at] += 1
                 self.log_density[at] += (np.log(density) - self.log_density[at]) / min(self.fruit[at], LATELY)
+
+    def fits(self, lane: int, mass_g: float, volume_ml: float) -> bool:
+        """Whether a fruit weighs what those of its lane use to; not before there were enough, nor without a size."""
+        if self.fruit[lane] < LATELY or not (mass_g > 0.0 and volume_ml > 0.0):
+            return False
+        return bool(abs(np.log(mass_g / volume_ml) - self.log_density[lane]) < _FITS)
 
     @property
     def misfits(self) -> tuple[float | None, ...]:

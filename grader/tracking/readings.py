@@ -12,7 +12,7 @@ from grader.domain.frames import Readings, Scan, Weighing
 from grader.domain.snapshot import ScaleAlarm
 from grader.tracking.belt import FARTHEST_PULSE
 from grader.tracking.scale import Place, learn
-from grader.tracking.scale_watch import is_believed, watch_empty, watch_repeats, watch_zero
+from grader.tracking.scale_watch import is_believed, watch_empty, watch_fruit, watch_repeats, watch_zero
 from grader.tracking.settings import TrackSettings
 from grader.tracking.state import Said, TrackState
 from grader.units import Pulse
@@ -109,10 +109,11 @@ def masses(
     cup: NDArray[np.int64],
     said: list[Said],
     looks: Looks,
+    volume_ml: NDArray[np.float64],
     flags: NDArray[np.uint32],
     settings: TrackSettings,
 ) -> Masses:
-    """Readings less zero and tare; flags are set in place.
+    """Readings less zero and tare; flags are set in place. volume_ml: (n,) as seen, NaN where it was not.
 
     A cup that looks empty and weighs next to nothing teaches the scale of its lane its zero, and its own tare. What a
     scale says that is not to be believed is no weight, but nothing that it found heavy is forgotten.
@@ -134,6 +135,9 @@ def masses(
             flags[row] |= np.uint32(Flag.BAD_WEIGHT)
             found.heavy[row] = is_heavy and not looks.plainly_empty[row]
             continue
+        if looks.fruit[row]:
+            fits = state.densities.fits(n, above_g, volume_ml[row])
+            watch_fruit(of, place, fits=fits, settings=settings.scale, events=events)
         if looks.empty[row]:
             sure = not flags[row] & _WHOSE
             if is_light:

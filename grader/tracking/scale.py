@@ -56,7 +56,8 @@ class LaneScale:
     evidence: for the tares; tares_used: there is enough. g_per_count: its span; None: it says grams itself.
 
     What `scale_watch` keeps: last_g and repeats, how many fruit in a row were said to weigh exactly the same; far_g,
-    what empty cups in a row weighed that weighed a fruit; anchor_g and anchor_cup, the zero that creep is measured
+    what empty cups in a row weighed that weighed a fruit; fitting, how many fruit in a row weighed what they should for
+    their size; anchor_g and anchor_cup, the zero that creep is measured
     from; home_g, the first zero that was made of empty cups alone, NaN before; alarms that are on; stuck_cups, of the
     chain, in which something sits.
     """
@@ -72,6 +73,7 @@ class LaneScale:
     g_per_count: float | None = None
     last_g: float = float("nan")
     repeats: int = 0
+    fitting: int = 0
     anchor_g: float = 0.0
     anchor_cup: int | None = None
     home_g: float = float("nan")

@@ -29,7 +29,7 @@ _COMES = {
 }
 _GOES = {
     ScaleAlarm.FROZEN: "the scale says other numbers again",
-    ScaleAlarm.ASTRAY: "empty cups weigh nothing again",
+    ScaleAlarm.ASTRAY: "empty cups weigh nothing again, or fruit what they should",
     ScaleAlarm.CREEP: "the zero of the scale holds still again",
     ScaleAlarm.DRIFT: "the zero of the scale is near where it was again",
     ScaleAlarm.STUCK: "weighs nothing again when it is empty",
@@ -80,6 +80,15 @@ def watch_empty(
     if is_stuck != was_stuck:
         (lane.stuck_cups.add if is_stuck else lane.stuck_cups.discard)(place.chain_cup)
         events.append(_told(place, ScaleAlarm.STUCK, is_stuck, above_g, place.chain_cup))
+
+
+def watch_fruit(lane: LaneScale, place: Place, *, fits: bool, settings: ScaleSettings, events: list[Event]) -> None:
+    """A fruit, and whether it weighed what fruit of its size use to. So many in a row do not by chance: where no empty
+    cup comes by, they say that the zero is back."""
+    lane.fitting = lane.fitting + 1 if fits else 0
+    if lane.fitting >= settings.astray_cups and ScaleAlarm.ASTRAY in lane.alarms:
+        lane.far_g.clear()
+        _set(lane, place, ScaleAlarm.ASTRAY, False, 0.0, events)
 
 
 def watch_zero(lane: LaneScale, place: Place, settings: ScaleSettings, events: list[Event]) -> None:

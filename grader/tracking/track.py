@@ -213,8 +213,8 @@ def decide(
     empty = look == Look.NOTHING
     shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
     looks = Looks(fruit=look == Look.FRUIT, empty=empty, plainly_empty=empty & shown)
-    mass_g, light, heavy = masses(state, lane, cup, said, looks, flags, settings)
     measured = Combined(*np.where(held[:, None], state.measured[lane, slot], np.nan).T)
+    mass_g, light, heavy = masses(state, lane, cup, said, looks, measured.volume_ml, flags, settings)
     colourless = held & (look != Look.NOTHING) & np.isnan(measured.blush_fraction)
     flags |= _where(colourless & ((flags & Flag.NOT_SEEN) == 0), Flag.NO_COLOUR)
     small = (measured.diameter_mm < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)

@@ -145,7 +145,8 @@ def weigh(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masses and flags of cups that come one after the other."""
     flags = np.zeros(len(readings_g), np.uint32)
-    found = masses(track, *cups(readings_g, lane), looks(empty), flags, SETTINGS)
+    unseen = np.full(len(readings_g), np.nan)
+    found = masses(track, *cups(readings_g, lane), looks(empty), unseen, flags, SETTINGS)
     return found.mass_g, flags
 
 
@@ -189,7 +190,7 @@ def test_fruit_do_not_teach_the_zero_and_impossible_weights_are_flags() -> None:
 
 def test_a_reading_just_below_zero_is_no_weight_but_says_that_next_to_nothing_was_there() -> None:
     said = cups([-2.0, 2.0, -40.0, 150.0])
-    found = masses(state(), *said, looks([False] * 4), np.zeros(4, np.uint32), SETTINGS)
+    found = masses(state(), *said, looks([False] * 4), np.full(4, np.nan), np.zeros(4, np.uint32), SETTINGS)
     assert np.isnan(found.mass_g).tolist() == [True, False, True, False]
     assert found.light.tolist() == [True, True, False, False]
     assert found.heavy.tolist() == [False, False, False, True]

@@ -13,6 +13,7 @@ from grader.domain.events import Event, EventKind
 from grader.domain.flags import Flag
 from grader.domain.installation import Installation
 from grader.domain.snapshot import ScaleAlarm, ScaleHealth
+from grader.tracking.densities import LATELY
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import ScaleMemory, memory_of
 from grader.tracking.scale_watch import scale_health
@@ -55,12 +56,20 @@ class Found(NamedTuple):
     events: list[Event]
 
 
-def weigh(track: TrackState, cups: list[int], readings_g: list[float], *, empty: bool | np.ndarray = True) -> Found:
-    """Cups of lane 0, plainly seen to be empty or to hold a fruit; what came of them."""
+def weigh(
+    track: TrackState,
+    cups: list[int],
+    readings_g: list[float],
+    *,
+    empty: bool | np.ndarray = True,
+    volume_ml: float = float("nan"),
+) -> Found:
+    """Cups of lane 0, plainly seen to be empty or to hold a fruit of that size; what came of them."""
     n = len(cups)
     is_empty = np.broadcast_to(np.array(empty), n)
     said, flags = [Said(reading_g=float(reading_g)) for reading_g in readings_g], np.zeros(n, np.uint32)
-    found = masses(track, np.zeros(n, int), np.array(cups), said, Looks(~is_empty, is_empty, is_empty), flags, SETTINGS)
+    looks, volumes = Looks(~is_empty, is_empty, is_empty), np.full(n, volume_ml)
+    found = masses(track, np.zeros(n, int), np.array(cups), said, looks, volumes, flags, SETTINGS)
     told, track.events = track.events, []
     return Found(found.mass_g, flags, found.heavy, told)
 
@@ -257,6 +266,24 @@ def test_a_zero_that_has_jumped_too_far_to_be_followed_takes_the_lane_its_weight
     back = weigh(track, [61, 62], [0.0, 0.5])
     assert alarms(back.events) == [("astray", "over")]
     assert weigh(track, [63], [200.0], empty=False).mass_g[0] == 200.0
+
+
+def test_where_no_empty_cup_comes_by_fruit_that_weigh_what_they_should_say_that_the_zero_is_back() -> None:
+    track, rng = new(), np.random.default_rng(2)
+    track.densities.see(np.zeros(LATELY, int), 0.86 * np.exp(rng.normal(0.0, 0.02, LATELY)))
+    assert alarms(weigh(track, list(range(SCALE.astray_cups)), [230.0] * SCALE.astray_cups).events) == [
+        ("astray", "on")
+    ]
+    n = SCALE.astray_cups
+    heavy = weigh(track, list(range(100, 100 + n)), [215.0 + 40.0 + i for i in range(n)], empty=False, volume_ml=250.0)
+    assert alarms(heavy.events) == []
+    assert np.isnan(heavy.mass_g).all()
+    right = [215.0 + rng.normal(0.0, 4.0) for _ in range(n)]
+    some = weigh(track, list(range(200, 199 + n)), right[:-1], empty=False, volume_ml=250.0)
+    assert alarms(some.events) == []
+    enough = weigh(track, [199 + n], right[-1:], empty=False, volume_ml=250.0)
+    assert alarms(enough.events) == [("astray", "over")]
+    assert enough.mass_g[0] == pytest.approx(right[-1], abs=1.0)
 
 
 def test_a_zero_that_moves_fast_or_far_is_followed_and_told_once() -> None:
