@@ -26,8 +26,8 @@ class Skins:
 
     @classmethod
     def of(cls, lanes: int, slots: int, views: int) -> Skins:
-        """Room for so many, all of it taken at once: a belt that crawls shows fruit in many more views than usual, and a
-        line that runs shall neither grow then nor wait for memory."""
+        """Room for so many, all of it taken at once: a belt that crawls shows fruit in many more views than usual, and
+        then a line shall neither grow nor wait for memory."""
         shape = (lanes, slots, views)
         kept = Portraits(
             np.full((*shape, PORTRAIT_PX, PORTRAIT_PX, 3), 0, np.uint8),
