@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import painted_bodies as painted
 import pytest
@@ -37,6 +38,15 @@ def test_the_turn_is_seen_whichever_way_round_and_under_any_lens(
     turn_deg = sense * share * painted.NOMINAL_DEG
     found = surely_mapped(painted.filmed(painted.blotches(3), turn_deg, lens_mm=lens_mm, noise=2.0), lens_mm)
     assert np.degrees(found.turn.rad_per_pulse) * painted.PULSES_PER_FRAME == pytest.approx(turn_deg, abs=0.15)
+
+
+def test_a_fruit_that_did_not_show_all_its_skin_is_mapped_only_where_it_is_known_how_fast_fruit_turn() -> None:
+    known = painted.camera()
+    unknown = msgspec.structs.replace(known, turn_deg_per_pulse=None)
+    for turn_deg, expected in ((13.5, (True, False)), (20.0, (True, True))):
+        fruit = painted.filmed(painted.blotches(4), turn_deg, noise=2.0).sighting
+        mapped = tuple(SkinMapper(camera).map([fruit])[0] is not None for camera in (known, unknown))
+        assert mapped == expected
 
 
 @pytest.mark.parametrize("aside_mm", [-400.0, 300.0])

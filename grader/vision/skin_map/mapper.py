@@ -44,7 +44,8 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lie: how fruit lie and turn on this line. spots: which dark skin is a spot. least_views: with fewer there is no map.
     least_likeness, least_lead, least_across: of a sure turn (`Turn`), the last as a share of its likeness. Shuffled
     views have a likeness of 0.16 and less; where the next fruit came into the cup, nine in ten have a share of less
-    than that. unlikely: of turns that are not the line's, see `turn_seen`; without effect where that is not known.
+    than that. unlikely: of turns that are not the line's, see `turn_seen`. Where nobody says how fast fruit turn on the
+    line, a fruit must have turned by least_turned_deg while it was seen, so that its skin nearly meets itself again.
     fine_marks: pores tell the turn, too, as they have to where there is no blush: see `turn_seen`.
     doubtful_hollow: as in `CombineSettings`. hollow_deg: how far from the stem-calyx axis stem cavity and calyx basin
     reach, which are no skin; see `map_settings_for`.
@@ -54,9 +55,10 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spots: SkinSpotSettings = SkinSpotSettings()
     least_views: int = 6
     least_likeness: float = 0.3
-    least_lead: float = 0.02
+    least_lead: float = 0.015
     least_across: float = 0.75
-    unlikely: float = 0.012
+    unlikely: float = 0.02
+    least_turned_deg: float = 320.0
     fine_marks: bool = False
     doubtful_hollow: float = 0.006
     hollow_deg: float = 0.0
@@ -148,10 +150,14 @@ class SkinMapper:
         deg_per_pulse = camera.turn_deg_per_pulse or _USUAL_TURN_DEG / camera.pulses_per_frame
         nominal = float(nominal_turn(deg_per_pulse, np.median(widest_mm)))
         faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
-        unlikely = 0.0 if camera.turn_deg_per_pulse is None else settings.unlikely
+        known = camera.turn_deg_per_pulse is not None
+        unlikely = settings.unlikely if known else 0.0
         turn = turn_seen(faces, sighting.pulses, ahead, nominal, unlikely=unlikely, fine=settings.fine_marks)
         least_across = settings.least_across * turn.likeness
         if turn.likeness < settings.least_likeness or turn.lead < settings.least_lead or turn.across < least_across:
+            return None
+        seen_for = sighting.pulses[-1] - sighting.pulses[0] + camera.pulses_per_frame
+        if not known and np.degrees(abs(turn.rad_per_pulse)) * seen_for < settings.least_turned_deg:
             return None
         middle = sighting.pulses[0] + (sighting.pulses[-1] - sighting.pulses[0]) // 2
         towards = calliper_directions(along_mm, aside_mm, camera.lens_above_mm)
