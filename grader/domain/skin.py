@@ -38,12 +38,14 @@ class Sighting(NamedTuple):
 class SkinMeasures(NamedTuple):
     """What a map of the whole skin says of a fruit.
 
-    blush_fraction: of the whole skin, 0..1. ground_hue_deg: circular mean of the CIELAB hue of the ground colour, NaN
-    where there is next to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn
-    from frame to frame, without its sense. defect_area_mm2, defect_count, largest_defect_mm2: of spots on seen skin,
-    each counted once; defect_fraction: their share of the whole skin.
+    height_mm: along the stem-calyx axis, which is better known once it is seen how the fruit turned. blush_fraction: of
+    the whole skin, 0..1. ground_hue_deg: circular mean of the CIELAB hue of the ground colour, NaN where there is next
+    to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn from frame to
+    frame, without its sense. defect_area_mm2, defect_count, largest_defect_mm2: of spots on seen skin, each counted
+    once; defect_fraction: their share of the whole skin.
     """
 
+    height_mm: float
     blush_fraction: float
     ground_hue_deg: float
     skin_seen: float

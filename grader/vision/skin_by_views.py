@@ -39,7 +39,8 @@ class SkinByViews:
             spheroid_area_mm2(np.array([diameter_mm]), np.array([height_mm])),
             self._combine,
         )
-        return SkinMeasures(**{name: float(values[0]) for name, values in told._asdict().items()}, turn_deg=turn_deg)
+        skin = {name: float(values[0]) for name, values in told._asdict().items()}
+        return SkinMeasures(**skin, height_mm=height_mm, turn_deg=turn_deg)
 
     def _rad_per_pulse(self, diameter_mm: float, turn_deg: float) -> float:
         if np.isfinite(turn_deg):

@@ -25,6 +25,7 @@ from grader.vision.rays import N_RAYS
 FRAMES = range(400, 1000, 48)
 CUPS = [(0, 2), (1, 2), (0, 3)]
 MEASURES = SkinMeasures(
+    height_mm=66.6,
     blush_fraction=0.123,
     ground_hue_deg=77.0,
     skin_seen=0.91,

@@ -83,12 +83,14 @@ def map_settings_for(fruit: str) -> MapSettings:
 class SkinMap(NamedTuple):
     """The skin of one fruit, in the frame of `grid`.
 
-    radius_mm: of the equator. fullness: area of its skin over that of the spheroid. axis_sure: 0..1, how far its
-    outlines are those of one body about that axis. turned_rad: (v,) in each view, from the middle one on.
+    radius_mm: of the equator. height_mm: along the axis. fullness: area of its skin over that of the spheroid.
+    axis_sure: 0..1, how far its outlines are those of one body about that axis. turned_rad: (v,) in each view, from the
+    middle one on.
     """
 
     body: Spheroid
     radius_mm: float
+    height_mm: float
     fullness: float
     axis_sure: float
     turn: Turn
@@ -107,10 +109,11 @@ class _Turning(NamedTuple):
 
 
 class _Body(NamedTuple):
-    """The first four of `SkinMap`."""
+    """The first five of `SkinMap`."""
 
     spheroid: Spheroid
     radius_mm: float
+    height_mm: float
     fullness: float
     axis_sure: float
 
@@ -182,11 +185,9 @@ class SkinMapper:
         fullness = np.clip(form.volume / (np.pi / 6.0 * ratio * form.diameter**3), *_FULL) ** (2.0 / 3.0)
         agreed = believed.sum(axis=(1, 2)) / np.maximum(trust.sum(axis=1) * N_CALLIPERS, 1e-9)
         sure = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0.0, 1.0)
-        radius_mm = form.diameter * nearer_by(self._camera, form.diameter) / 2.0
-        return [
-            _Body(Spheroid(axis[row], float(ratio[row])), float(radius_mm[row]), float(fullness[row]), float(sure[row]))
-            for row in range(n)
-        ]
+        nearer = nearer_by(self._camera, form.diameter)
+        numbers = np.stack([form.diameter * nearer / 2.0, form.height * nearer, fullness, sure], axis=1).tolist()
+        return [_Body(Spheroid(axis[row], float(ratio[row])), *numbers[row]) for row in range(n)]
 
     def _laid(self, sighting: Sighting, its: _Turning, of_fruit: _Body) -> SkinMap:
         portraits, body = sighting.portraits, of_fruit.spheroid

@@ -42,6 +42,7 @@ def measured(
     dark_mm2 = float(spots.area_mm2.sum())
     ground_hue_deg = np.degrees(np.arctan2((towards * b).sum(), (towards * a).sum()))
     return SkinMeasures(
+        height_mm=skin_map.height_mm,
         blush_fraction=_share(area, blush, (skin.weight > _LEAST_WEIGHT) & (blush | ground)),
         ground_hue_deg=float(ground_hue_deg) if of_ground.sum() > _LEAST_GROUND * whole else np.nan,
         skin_seen=float((area * skin.seen).sum() / whole),
