@@ -43,7 +43,7 @@ def anything(rng: np.random.Generator) -> Sighting:
     ):
         table[:, VIEW_COLUMNS[name].start] = rng.uniform(low, high, views)
     pulses = np.cumsum(rng.integers(1, 300, views)).astype(np.int64) + int(rng.integers(0, 1 << 40))
-    return Sighting(0, 0, pulses, table, Portraits(pixels, centre, radius))
+    return Sighting(0, 0, pulses, table, Portraits(pixels, centre, radius), to_draw=bool(rng.random() < 0.3))
 
 
 @pytest.mark.parametrize("settings", [SURE_OF_ANYTHING, MapSettings()])
@@ -53,9 +53,11 @@ def test_anything_is_mapped_or_not_and_every_value_is_one_that_can_be(seed: int,
     sightings = [anything(rng) for _ in range(12)]
     made = MapSkins(CAMERA, ColourCalibration(), settings).of(sightings)
     assert len(made) == len(sightings)
+    assert [bool(each.drawn) for each in made] == [each.to_draw for each in sightings]
     known = [each.measures for each in made if each.measures is not None]
     assert settings is not SURE_OF_ANYTHING or len(known) > 6
     for measures in known:
+        assert 5.0 < measures.height_mm < 400.0
         assert 0.0 <= measures.skin_seen <= 1.0
         assert np.isnan(measures.blush_fraction) or 0.0 <= measures.blush_fraction <= 1.0
         assert np.isnan(measures.ground_hue_deg) or 45.0 <= measures.ground_hue_deg <= 150.0

@@ -26,6 +26,8 @@ from grader.vision.skin_map.turn import Turn, turn_seen
 
 _RATIOS = (0.6, 1.4)
 """Height over diameter: beyond, an outline is not that of a fruit alone."""
+_HEIGHTS = (0.4, 2.0)
+"""The same, where it is measured and not mapped: nothing on a grading line is flatter or longer."""
 _FULL = (0.8, 1.4)
 """Volume over that of the spheroid: the same."""
 _AGREED = (0.5, 0.7)
@@ -186,7 +188,8 @@ class SkinMapper:
         agreed = believed.sum(axis=(1, 2)) / np.maximum(trust.sum(axis=1) * N_CALLIPERS, 1e-9)
         sure = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0.0, 1.0)
         nearer = nearer_by(self._camera, form.diameter)
-        numbers = np.stack([form.diameter * nearer / 2.0, form.height * nearer, fullness, sure], axis=1).tolist()
+        height = np.clip(form.height / form.diameter, *_HEIGHTS) * form.diameter
+        numbers = np.stack([form.diameter * nearer / 2.0, height * nearer, fullness, sure], axis=1).tolist()
         return [_Body(Spheroid(axis[row], float(ratio[row])), *numbers[row]) for row in range(n)]
 
     def _laid(self, sighting: Sighting, its: _Turning, of_fruit: _Body) -> SkinMap:
