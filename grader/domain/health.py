@@ -118,8 +118,8 @@ def _of_devices(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator
         yield Finding(kind=FindingKind.BOARD_LINK, detail=f"{damaged_per_s:.0f}/s")
     if now.light is not None and now.light < limits.least_light:
         yield Finding(kind=FindingKind.LIGHT, share=now.light)
-    if now.seats_moved_mm is not None and above(now.seats_moved_mm, limits.most_moved_mm, FindingKind.CAMERA_MOVED):
-        yield Finding(kind=FindingKind.CAMERA_MOVED, detail=f"{now.seats_moved_mm:.1f} mm")
+    if now.seats_moved_mm is not None and above(now.seats_moved_mm, limits.most_moved_mm, FindingKind.FRUIT_BESIDE):
+        yield Finding(kind=FindingKind.FRUIT_BESIDE, detail=f"{now.seats_moved_mm:.1f} mm")
 
 
 def _of_lanes(then: Snapshot, now: Snapshot, limits: HealthLimits) -> Iterator[Finding]:

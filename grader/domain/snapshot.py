@@ -109,7 +109,7 @@ class FindingKind(StrEnum):
     NOT_SEEN = "not_seen"  # lane
     FRAMES_LOST = "frames_lost"
     LIGHT = "light"  # pictures are much darker than they were
-    CAMERA_MOVED = "fruit_beside"  # all fruit lie beside where they lay at first
+    FRUIT_BESIDE = "fruit_beside"  # all fruit lie beside where they lay at first
     SCALE_FROZEN = "scale_frozen"  # lane; weighings do not count
     SCALE_ASTRAY = "scale_astray"  # lane; weighings do not count
     NO_WEIGHT = "no_weight"  # lane

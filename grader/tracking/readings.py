@@ -135,7 +135,7 @@ def masses(
             flags[row] |= np.uint32(Flag.BAD_WEIGHT)
             found.heavy[row] = is_heavy and not looks.plainly_empty[row]
             continue
-        if looks.fruit[row]:
+        if looks.fruit[row] and ScaleAlarm.ASTRAY in of.alarms:
             fits = state.densities.fits(n, above_g, volume_ml[row])
             watch_fruit(of, place, fits=fits, settings=settings.scale, events=events)
         if looks.empty[row]:

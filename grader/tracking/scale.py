@@ -57,9 +57,9 @@ class LaneScale:
 
     What `scale_watch` keeps: last_g and repeats, how many fruit in a row were said to weigh exactly the same; far_g,
     what empty cups in a row weighed that weighed a fruit; fitting, how many fruit in a row weighed what they should for
-    their size; anchor_g and anchor_cup, the zero that creep is measured
-    from; home_g, the first zero that was made of empty cups alone, NaN before; alarms that are on; stuck_cups, of the
-    chain, in which something sits.
+    their size since it went astray; anchor_g and anchor_cup, the zero that creep is measured from; home_g, the first
+    zero that was made of empty cups alone, NaN before; alarms that are on; stuck_cups, of the chain, in which something
+    sits.
     """
 
     latest_g: deque[float]

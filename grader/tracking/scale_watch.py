@@ -66,6 +66,7 @@ def watch_empty(
     else:
         lane.far_g.append(above_g)
         if len(lane.far_g) == settings.astray_cups and _spread(lane.far_g) <= 2 * settings.stuck_g:
+            lane.fitting = 0
             _set(lane, place, ScaleAlarm.ASTRAY, True, above_g, events)
     if place.chain_cup is None or not sure_of_cup:
         return
@@ -83,10 +84,10 @@ def watch_empty(
 
 
 def watch_fruit(lane: LaneScale, place: Place, *, fits: bool, settings: ScaleSettings, events: list[Event]) -> None:
-    """A fruit, and whether it weighed what fruit of its size use to. So many in a row do not by chance: where no empty
-    cup comes by, they say that the zero is back."""
+    """A fruit on a scale that is astray, and whether it weighed what fruit of its size use to. So many in a row do not
+    by chance: where no empty cup comes by, they say that the zero is back."""
     lane.fitting = lane.fitting + 1 if fits else 0
-    if lane.fitting >= settings.astray_cups and ScaleAlarm.ASTRAY in lane.alarms:
+    if lane.fitting >= settings.astray_cups:
         lane.far_g.clear()
         _set(lane, place, ScaleAlarm.ASTRAY, False, 0.0, events)
 

@@ -116,7 +116,7 @@ def test_a_lane_without_fruit_says_nothing_new():
         ({"late": 4}, FindingKind.LATE),
         ({"packets_damaged": 30}, FindingKind.BOARD_LINK),
         ({"light": 0.5}, FindingKind.LIGHT),
-        ({"seats_moved_mm": 2.0}, FindingKind.CAMERA_MOVED),
+        ({"seats_moved_mm": 2.0}, FindingKind.FRUIT_BESIDE),
         ({"camera_trouble": "no pictures"}, FindingKind.CAMERA),
         ({"sensor_trouble": "gone"}, FindingKind.SENSORS),
         ({"journal": JournalHealth(trouble="the disk is full")}, FindingKind.JOURNAL),
