@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from bench.accuracy import measure
-from bench.accuracy_plot import Panel, limits_of_agreement, plots
+from bench.accuracy_plot import Panel, limits_of_agreement, write_plots
 from bench.spots_on_maps import SpotJudge
 from grader.app.replay import replay, write_out
 from grader.app.simulating import write_simulated
@@ -92,11 +92,12 @@ def measured(
         once = _replayed(
             Path(folder) / "once", variety, fruit, seed, 1, lambda share: progress(0.6 * share), see=judge.see
         )
-        figures = measure(once, once / "out" / "fruit.csv") | _volume_and_skin(once)
+        errors = _errors(once)
+        figures = measure(once, once / "out" / "fruit.csv") | _volume_and_skin(once, errors["volume_percent"][:, 1])
         again = _replayed(
             Path(folder) / "again", variety, _few(fruit), seed + 1, passes, lambda share: progress(0.6 + 0.4 * share)
         )
-        return OfVariety(variety, figures, _sd_of_passes(again), _errors(once), judge, _agreement(again))
+        return OfVariety(variety, figures, _sd_of_passes(again), errors, judge, _agreement(again))
 
 
 def _few(fruit: int) -> int:
@@ -141,39 +142,34 @@ def _rows(folder: Path) -> dict[tuple[int, int], dict[str, str]]:
         return {(int(row["lane"]), int(row["cup"])): row for row in csv.DictReader(table)}
 
 
-def _volume_and_skin(folder: Path) -> dict[str, float]:
-    rows = _rows(folder)
-    errors, seen = [], []
-    for true in read_truth(folder):
-        row = rows.get((int(true["lane"]), int(true["cup"])), {})
-        if row.get("volume_ml"):
-            errors.append(100.0 * (float(row["volume_ml"]) / float(true["volume_ml"]) - 1.0))
-        seen.append(float(row.get("skin_seen") or 0.0))
-    off = np.array(errors)
+def _errors(folder: Path) -> dict[str, Values]:
+    """By column of TRUTH: see `OfVariety`."""
+    rows, truth = _rows(folder), read_truth(folder)
+    found = {}
+    for asked in TRUTH:
+        column = asked.column.replace("percent", "ml")
+        pairs = [
+            (float(true[column]), float(row[column]))
+            for true in truth
+            if (row := rows.get((int(true["lane"]), int(true["cup"])), {})).get(column)
+        ]
+        true, measured = np.array(pairs).reshape(-1, 2).T
+        off = 100.0 * (measured / true - 1.0) if column != asked.column else asked.factor * (measured - true)
+        found[asked.column] = np.stack([true, off], axis=1)
+    return found
+
+
+def _volume_and_skin(folder: Path, off: Values) -> dict[str, float]:
+    """off: (n,) of the volume, in percent."""
+    rows, truth = _rows(folder), read_truth(folder)
+    seen = [float(rows.get((int(true["lane"]), int(true["cup"])), {}).get("skin_seen") or 0.0) for true in truth]
     return {
         "volume_percent_rmse": float(np.sqrt((off**2).mean())),
         "volume_percent_bias": float(off.mean()),
         "volume_percent_worst": float(np.abs(off).max()),
-        "volume_percent_unmeasured": float(len(seen) - len(errors)),
+        "volume_percent_unmeasured": float(len(truth) - len(off)),
         "skin_seen": float(np.mean(seen)),
     }
-
-
-def _errors(folder: Path) -> dict[str, Values]:
-    rows, truth = _rows(folder), read_truth(folder)
-    found = {}
-    for asked in TRUTH:
-        column = asked.column.replace("volume_percent", "volume_ml")
-        pairs = [
-            (float(true[column]), float(row[column]) - float(true[column]))
-            for true in truth
-            if (row := rows.get((int(true["lane"]), int(true["cup"])))) is not None and row.get(column)
-        ]
-        values = np.array(pairs).reshape(-1, 2)
-        if column != asked.column:
-            values[:, 1] *= 100.0 / values[:, 0]
-        found[asked.column] = values * asked.factor if column == asked.column else values
-    return found
 
 
 def _sd_of_passes(folder: Path) -> dict[str, float]:
@@ -204,7 +200,7 @@ def _agreement(folder: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     return (same[0], all_[0]), (same[1], all_[1])
 
 
-def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int, plots_at: str = "accuracy.svg") -> str:
+def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int, plots_at: str = "accuracy.png") -> str:
     """docs/accuracy.md. plots_at: where the plots lie beside it."""
     names = [each.variety for each in found]
     lines = [
@@ -330,8 +326,8 @@ def main() -> None:
                     lambda share, bar=bar: bars.update(bar, completed=share),
                 )
             )
-    drawn = asked.out.with_suffix(".svg")
-    drawn.write_text(plots(_panels(found)), encoding="utf-8")
+    drawn = asked.out.with_suffix(".png")
+    write_plots(_panels(found), drawn)
     asked.out.write_text(page(found, asked.fruit, asked.seed, asked.passes, drawn.name), encoding="utf-8")
     print(asked.out.read_text(encoding="utf-8"))
 

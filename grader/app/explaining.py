@@ -56,7 +56,7 @@ def explain(
     (skin_map,) = SkinMapper(camera, mapping).map([sighting])
     if skin_map is None:
         return Explained(records[-1], sighting)
-    ends = landmarks(sighting, skin_map, camera) if mapping.hollow_deg > 0 else None
+    ends = landmarks(sighting, skin_map, camera, mapping)
     return Explained(records[-1], sighting, skin_map, spots_on(skin_map, mapping), ends)
 
 

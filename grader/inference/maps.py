@@ -55,7 +55,7 @@ class MapSkins:
         spots = ends = None
         if skin_map is not None:
             spots = spots_on(skin_map, self._settings)
-            ends = landmarks(sighting, skin_map, self._camera) if self._settings.hollow_deg > 0 else None
+            ends = landmarks(sighting, skin_map, self._camera, self._settings)
         _, encoded = cv2.imencode(".jpg", picture_of(sighting.portraits, skin_map, spots, ends), _JPEG)
         return encoded.tobytes()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as Xml
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from bench.accuracy_plot import Panel, limits_of_agreement, plots
+from bench.accuracy_plot import Panel, limits_of_agreement, plotted, write_plots
 
-SVG = "{http://www.w3.org/2000/svg}"
+VALUES = np.array([[60.0, -0.2], [70.0, 0.0], [80.0, 0.3], [90.0, 0.1]])
+PANELS = [Panel("diameter", "mm", {"Fuji": VALUES, "A & B": VALUES + np.array([1.0, 0.05])})] * 3
 
 
 def test_nineteen_in_twenty_lie_within_the_limits_of_agreement() -> None:
@@ -19,19 +21,14 @@ def test_nineteen_in_twenty_lie_within_the_limits_of_agreement() -> None:
     assert below + above == pytest.approx(0.6, abs=0.1)
 
 
-def test_every_fruit_is_a_dot_and_larger_errors_lie_higher() -> None:
-    values = np.array([[60.0, -0.2], [70.0, 0.0], [80.0, 0.3], [90.0, 0.1]])
-    drawn = Xml.fromstring(plots([Panel("diameter", "mm", {"Fuji": values, "A & B": values + np.array([1.0, 0.05])})]))
-    groups = [group for group in drawn.iter(f"{SVG}g") if group.get("fill")]
-    assert [len(list(group)) for group in groups] == [4, 4]
-    x, y = (np.array([float(dot.get(place, "nan")) for dot in groups[0]]) for place in ("cx", "cy"))
-    assert (np.diff(x) > 0).all()
-    assert list(np.argsort(-y)) == list(np.argsort(values[:, 1]))
-    words = [text.text for text in drawn.iter(f"{SVG}text")]
-    assert "diameter, measured less true, mm" in words
-    assert "A & B" in words
+def test_every_fruit_is_a_dot_with_its_truth_along_and_its_error_up() -> None:
+    axes = plotted(PANELS).axes
+    assert len(axes) == 3
+    dots = [line.get_xydata() for line in axes[0].lines if line.get_marker() == "."]
+    assert all(np.array_equal(drawn, given) for drawn, given in zip(dots, PANELS[0].of.values(), strict=True))
+    assert axes[0].get_title(loc="left") == "diameter, measured less true, mm"
 
 
-def test_errors_that_are_all_0_can_be_drawn() -> None:
-    values = np.array([[60.0, 0.0], [60.0, 0.0]])
-    Xml.fromstring(plots([Panel("blush", "points", {"Golden": values})]))
+def test_the_file_is_a_picture_two_panels_wide(tmp_path: Path) -> None:
+    write_plots(PANELS, tmp_path / "a.png")
+    assert cv2.imread(str(tmp_path / "a.png")).shape == (600, 1000, 3)

@@ -34,11 +34,14 @@ def found_on(folder: Path, variety: str, stem_mm: tuple[float, float] | None = N
     camera, sightings = line.installation.cameras[CAMERA], list[Sighting]()
     replay(folder / "line", see=sightings.extend)
     found = []
-    for sighting, skin_map in zip(sightings, SkinMapper(camera, map_settings_for("apple")).map(sightings), strict=True):
+    mapping = map_settings_for("apple")
+    for sighting, skin_map in zip(sightings, SkinMapper(camera, mapping).map(sightings), strict=True):
         passage = line.passage_of(sighting.lane, sighting.cup)
         if skin_map is None or passage is None:
             continue
-        ends = landmarks(sighting, skin_map, camera)
+        ends = landmarks(sighting, skin_map, camera, mapping)
+        assert ends is not None
+        assert landmarks(sighting, skin_map, camera, map_settings_for("citrus")) is None
         stem = body_under(passage[1], sighting, skin_map) @ (0.0, 0.0, 1.0)
         found.append((ends, bool(ends.stem @ stem > np.cos(np.radians(10)))))
     return found

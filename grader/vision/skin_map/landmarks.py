@@ -18,7 +18,7 @@ from grader.vision.portrait import sampled
 from grader.vision.rays import RAY_ANGLES
 from grader.vision.skin_map.grid import Floats, Values
 from grader.vision.skin_map.light import log_light
-from grader.vision.skin_map.mapper import SkinMap
+from grader.vision.skin_map.mapper import MapSettings, SkinMap
 from grader.vision.skin_map.placing import sights, turns
 
 _LEAST_ACROSS = 0.6
@@ -51,8 +51,10 @@ class Landmarks(NamedTuple):
         return self.sure > _SURE
 
 
-def landmarks(sighting: Sighting, skin_map: SkinMap, camera: CameraPlace) -> Landmarks:
-    """Of a fruit that has a stem and a calyx."""
+def landmarks(sighting: Sighting, skin_map: SkinMap, camera: CameraPlace, settings: MapSettings) -> Landmarks | None:
+    """None of a fruit that has no hollows to find."""
+    if settings.hollow_deg == 0.0:
+        return None
     along_mm, aside_mm = (
         sighting.views[:, VIEW_COLUMNS[name].start].astype(float) for name in ("along_mm", "aside_mm")
     )
