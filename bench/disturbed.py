@@ -22,7 +22,7 @@ from grader.app.replay import replay
 from grader.app.simulating import write_simulated
 from grader.domain.decisions import FruitRecord
 from grader.domain.frames import Frame
-from grader.vision.colour import linear_light
+from grader.vision.light import linear_light
 from hardware.sim.reference import MM_PER_PX
 
 FRUIT, SEED, LANES, LEVEL, VARIETY, SHEET = 300, 81, 4, "changing", "Fuji", "eu_apples"

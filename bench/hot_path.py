@@ -1,13 +1,12 @@
 """The hot path: one frame of 80 fruit, as a ratio to one BGR to HSV conversion of the same frame in the same run.
 
-That is what a line with maps of skin does with a frame: bodies are measured, and the places of their portraits.
-Tracking copies those (`portraits`, not in the sum). `with_skin` is a look that measures colours and spots, too, as a
-line without maps does.
+Bodies are measured, and the places of their portraits; tracking copies those (`portraits`, not in the sum). Skin is
+measured once per fruit, not once per frame: see `skin_map`.
 
     python -m bench.hot_path
 
-Every stage is timed by itself in the same rounds. Beside it stands the same work done with scikit-image: label,
-regionprops, CIELAB by the whole frame; its results are compared with those of the hot path before either is timed.
+Every stage is timed by itself in the same rounds. Beside it stands the same work done with scikit-image: a mask, label,
+regionprops; its results are compared with those of the hot path before either is timed.
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from numpy.typing import NDArray
 from bench.frames import SEED, BenchFrame, full_frame
 from bench.timing import interleaved
 from grader.domain.views import Occupancy, ViewFeatures
-from grader.vision.eye import SHRINK, Eye, laid_into_cups
+from grader.vision.eye import SHRINK, Eye
 from grader.vision.geometry import cups_in_view
-from grader.vision.portrait import cuts_of
 from grader.vision.size import sizes
 
 
@@ -36,20 +34,19 @@ def measure(seconds: float = 5.0) -> dict[str, float]:
     cv2.setNumThreads(1)
     frame = full_frame()
     eye = Eye(frame.installation.cameras["top"], frame.installation.line)
-    views, _ = eye.look_and_keep(frame.pixels, frame.pulse)
+    views, _ = eye.look(frame.pixels, frame.pulse)
     in_view = int(np.isin(views.occupancy, (Occupancy.ONE, Occupancy.TOUCHING, Occupancy.OVERSIZE)).sum())
     assert in_view >= 70, f"only {in_view} fruit were found in the frame"
     hsv = np.empty_like(frame.pixels)
     times = interleaved(
         {
             "hsv": lambda: cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2HSV, dst=hsv),
-            "look": lambda: eye.look_and_keep(frame.pixels, frame.pulse),
-            "with_skin": lambda: eye.look(frame.pixels, frame.pulse),
+            "look": lambda: eye.look(frame.pixels, frame.pulse),
             **_stages(eye, frame),
         },
         seconds,
     )
-    _assert_same(views, eye.look_and_keep(frame.pixels, frame.pulse)[0])
+    _assert_same(views, eye.look(frame.pixels, frame.pulse)[0])
     unit_ms = float(np.median(times["hsv"]))
     ratios = times["look"] / times["hsv"]
     numbers = {
@@ -63,8 +60,7 @@ def measure(seconds: float = 5.0) -> dict[str, float]:
     for name, taken in times.items():
         if name not in ("hsv", "look"):
             numbers[f"hot_path_{name}_x_hsv"] = float(np.median(taken)) / unit_ms
-    numbers |= _scikit_image(frame, eye.look(frame.pixels, frame.pulse), float(np.median(times["with_skin"])))
-    return numbers
+    return numbers | _scikit_image(frame, views, float(np.median(times["look"])))
 
 
 def _stages(eye: Eye, frame: BenchFrame) -> dict[str, Callable[[], object]]:
@@ -72,20 +68,13 @@ def _stages(eye: Eye, frame: BenchFrame) -> dict[str, Callable[[], object]]:
     cups = cups_in_view(eye.camera, eye.line, frame.pulse)
     eye.shrink(frame.pixels)
     outlines = eye.outline(eye.distance_from_belt(), cups)
-    size = sizes(outlines, eye.camera, SHRINK)
-    faces = eye.faces(outlines)
-    lane = cups.lane[outlines.row]
-    found = size._asdict()
     return {
         "shrink": lambda: eye.shrink(frame.pixels),
         "belt": eye.distance_from_belt,
         "outline": lambda: eye.outline(eye._belt.counts, cups),
         "size": lambda: sizes(outlines, eye.camera, SHRINK),
-        "portraits": lambda: cuts_of(eye._small, outlines).portraits(),
-        "faces": lambda: eye.faces(outlines),
-        "skin": lambda: eye.complexion.skin(faces, lane),
-        "spots": lambda: eye.complexion.spots(faces, size.widest_mm),
-        "rows": lambda: laid_into_cups(cups_in_view(eye.camera, eye.line, frame.pulse), outlines, found),
+        "portraits": lambda: eye.portraits(outlines).portraits(),
+        "rows": lambda: eye.laid_into_cups(cups_in_view(eye.camera, eye.line, frame.pulse), outlines),
     }
 
 
@@ -111,31 +100,21 @@ def _scikit_image(frame: BenchFrame, views: ViewFeatures, hot_path_ms: float) ->
 
 
 def _regionprops(frame: BenchFrame) -> NDArray[np.float64]:
-    """Per region: centre x and y (px), area (px), longer and shorter axis (px), blush share, ground hue, dark share.
+    """Per region: centre x and y (px), area (px), longer and shorter axis (px).
 
-    As one would write it with the library: a threshold, `label`, `regionprops`, colour by `rgb2lab`, and dark spots
-    against a local mean.
+    As one would write it with the library: a threshold, `label`, `regionprops`.
     """
-    from skimage.color import rgb2hsv, rgb2lab
-    from skimage.filters import threshold_local
+    from skimage.color import rgb2hsv
     from skimage.measure import label, regionprops
     from skimage.morphology import disk, opening
 
     rgb = frame.pixels[:, :, ::-1]
     hsv = rgb2hsv(rgb)
     mask = opening((hsv[:, :, 1] > 0.25) & (hsv[:, :, 2] > 0.25) | (hsv[:, :, 2] > 0.5), disk(4))
-    lab = rgb2lab(rgb)
-    hue = np.degrees(np.arctan2(lab[:, :, 2], lab[:, :, 1]))
-    chroma = np.hypot(lab[:, :, 1], lab[:, :, 2])
-    red = rgb[:, :, 0].astype(float)
-    dark = red < 0.8 * threshold_local(red, 31, method="mean")
-    blush = (hue >= -30) & (hue <= 45) & (chroma > 6)
-    ground = (hue > 45) & (hue <= 150) & (chroma > 6)
     rows = []
     for region in regionprops(label(mask)):
         if region.area_filled < 1500:
             continue
-        y, x = region.coords.T
         rows.append(
             (
                 region.centroid[1],
@@ -143,16 +122,13 @@ def _regionprops(frame: BenchFrame) -> NDArray[np.float64]:
                 region.area_filled,
                 region.axis_major_length,
                 region.axis_minor_length,
-                blush[y, x].mean(),
-                hue[y, x][ground[y, x]].mean() if ground[y, x].any() else np.nan,
-                dark[y, x].mean(),
             )
         )
     return np.array(rows)
 
 
 def _assert_alike(rows: NDArray[np.float64], views: ViewFeatures, frame: BenchFrame) -> None:
-    """Both ways saw the same fruit: as many of them, as large, as red, to what the plainer method can do."""
+    """Both ways saw the same fruit: as many of them, as large, to what the plainer method can do."""
     camera = frame.installation.cameras["top"]
     cups = cups_in_view(camera, frame.installation.line, frame.pulse)
     one = np.flatnonzero(views.occupancy == Occupancy.ONE)
@@ -162,9 +138,8 @@ def _assert_alike(rows: NDArray[np.float64], views: ViewFeatures, frame: BenchFr
     region, cup = np.array(pairs).T
     area_ratio = rows[region, 2] * camera.mm_per_px**2 / views.area_mm2[cup]
     assert 0.95 < np.median(area_ratio) < 1.1, f"areas differ: {np.median(area_ratio):.3f}"
-    blush = views.blush_weight[cup] / views.skin_weight[cup]
-    difference = float(np.median(np.abs(rows[region, 5] - blush)))
-    assert difference < 0.1, f"blush shares differ: {difference:.3f}"
+    wider = rows[region, 3] * camera.mm_per_px / views.widest_mm[cup]
+    assert 0.95 < np.median(wider) < 1.05, f"widths differ: {np.median(wider):.3f}"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from grader.domain.installation import CameraPlace
 from grader.domain.skin import PORTRAIT_PX, Portraits, Sighting
 from grader.domain.views import N_CALLIPERS, VIEW_COLUMNS, VIEW_WIDTH
-from grader.vision.colour import srgb_counts
+from grader.vision.light import srgb_counts
 from grader.vision.rays import RAY_ANGLES
 
 Values = NDArray[np.float64]

@@ -80,7 +80,7 @@ def decider(
 def _hash_of(settings: LineSettings) -> str:
     parts = (
         *(settings.installation, settings.colours, settings.eye, settings.track, settings.combine, settings.camera),
-        *(settings.gap_cups, settings.mapping),
+        *(settings.gap_cups, settings.mapping, settings.by_views),
     )
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 

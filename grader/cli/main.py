@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+calibrate = typer.Typer(help="Measure something against a reference, and say what to set.", no_args_is_help=True)
 # Names of files and lots are shown as they are: no markup is read from them, no colours are guessed.
 console = Console(markup=False, highlight=False)
 errors = Console(stderr=True, markup=False, highlight=False)
@@ -211,6 +212,7 @@ def run(
 
 
 app.add_typer(order.app, name="order")
+app.add_typer(calibrate, name="calibrate")
 
 
 def _goes_on(shown: Snapshot) -> bool:
@@ -401,16 +403,41 @@ def _size(size: float) -> str:
     return f"{size:,.1f} GB"
 
 
-@app.command()
-def calibrate(
-    name: Annotated[str, typer.Argument(help="sugar")] = "sugar",
-) -> None:
-    """Make the artefacts of the reference line that are missing."""
+@calibrate.command()
+def sugar() -> None:
+    """Make the sugar model of the reference line, if it is missing."""
     from grader.app.setting_up import SUGAR_MODEL, make_artefacts
 
-    _one_of("NAME", name, ["sugar"])
     make_artefacts(lambda text: console.print(text))
     console.print(f"{SUGAR_MODEL}", soft_wrap=True)
+
+
+@calibrate.command()
+def blush(
+    recording: Annotated[Path, typer.Argument(help="a recording's folder or .packed file")],
+    marked: Annotated[
+        Path, typer.Argument(help="a table of lane, cup and blush_fraction: shares that somebody said, 0 to 1")
+    ],
+    out: Annotated[Path | None, typer.Option(help="a picture to write: skins, what is called blush outlined")] = None,
+    lang: Lang = "",
+) -> None:
+    """Find the hue at which blush ends, so that the station says what people say; it goes into a grade sheet.
+
+    Somebody who grades by eye looks at ten fruit and more of one variety, some with much blush and some with little.
+    """
+    from grader.app.calibrating import find_blush, write_blush_picture
+    from grader.cli.calibrating import blush_in_words
+
+    language = language_asked(lang)
+    if out is not None:
+        _folder(out.parent)
+    with _progress("replaying") as bar:
+        found = find_blush(recording, marked, progress=lambda done, all_: bar(done / max(all_, 1)))
+    for line in blush_in_words(found, language):
+        console.print(line, soft_wrap=True)
+    if out is not None:
+        drawn = write_blush_picture(found, out)
+        console.print(say(language, "blush_picture", path=out, drawn=drawn), soft_wrap=True)
 
 
 @app.command()

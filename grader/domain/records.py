@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +18,10 @@ def rounded(measurements: FruitMeasurements) -> FruitMeasurements:
     Whoever grades should grade these numbers: then a sheet applied to the journal later decides as the
     line did, and a reason never says "65.00 > 65". Rounding twice changes nothing.
     """
-    values = {name: _rounded(column, QUANTITIES[name].decimals) for name, column in measurements.quantities()}
-    return FruitMeasurements(lane=measurements.lane, cup=measurements.cup, flags=measurements.flags, **values)
+    values: dict[str, Any] = {
+        name: _rounded(column, QUANTITIES[name].decimals) for name, column in measurements.quantities()
+    }
+    return replace(measurements, **values)
 
 
 def records_from(

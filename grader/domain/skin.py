@@ -38,22 +38,23 @@ class Sighting(NamedTuple):
 class SkinMeasures(NamedTuple):
     """What a map of the whole skin says of a fruit.
 
-    height_mm: along the stem-calyx axis, which is better known once it is seen how the fruit turned. blush_fraction: of
-    the whole skin, 0..1. ground_hue_deg: circular mean of the CIELAB hue of the ground colour, NaN where there is next
-    to none. skin_seen: share of the true skin area shown at 65 degrees or less. turn_deg: mean turn from frame to
-    frame, without its sense. defect_area_mm2, defect_count, largest_defect_mm2: of spots on seen skin, each counted
-    once; defect_fraction: their share of the whole skin.
+    height_mm: along the stem-calyx axis, which is better known once it is seen how the fruit turned. skin_seen: share
+    of the true skin area shown at 65 degrees or less. turn_deg: mean turn from frame to frame, without its sense.
+    defect_area_mm2, defect_count, largest_defect_mm2: of spots on seen skin, each counted once; defect_fraction: their
+    share of the whole skin. stripe_contrast: standard deviation of log green light around the fruit, as far as it is
+    the same from stem to calyx; NaN where too little was seen. hues: (N_HUES,) float32, share of the whole skin in each
+    degree of hue from HUES_FROM_DEG on, together 1; NaN where nothing has a hue.
     """
 
     height_mm: float
-    blush_fraction: float
-    ground_hue_deg: float
     skin_seen: float
     turn_deg: float
     defect_area_mm2: float
     defect_count: float
     largest_defect_mm2: float
     defect_fraction: float
+    stripe_contrast: float
+    hues: NDArray[np.float32]
 
 
 class MappedSkin(NamedTuple):

@@ -40,12 +40,6 @@ class ViewFeatures:
     directions. area_mm2: area inside the outline. All as at the reference height, corrected for perspective.
     hollow: share of the outline's convex hull that it does not fill; a fruit fills all but a hundredth.
     sharpness: share of the step from fruit to belt that lies within one working pixel, mean around the outline.
-    skin_weight: how much skin the view shows to the colour measures, 1 for a whole clean face.
-    blush_weight, ground_weight: its parts that are blush and ground colour.
-    ground_hue_sum_deg: CIELAB hue of the ground colour times its weight.
-    dark_weight: part of the skin that is much darker than the fruit's own skin in the red band.
-    dark_spots: separate dark spots whose centre crosses the middle of the face in this view.
-    largest_dark_mm2: area of the largest dark spot on the face, foreshortening taken out.
     strays: things of the size of a fruit that lie beside all lanes, no array.
     """
 
@@ -59,13 +53,6 @@ class ViewFeatures:
     area_mm2: Values
     hollow: Values
     sharpness: Values
-    skin_weight: Values
-    blush_weight: Values
-    ground_weight: Values
-    ground_hue_sum_deg: Values
-    dark_weight: Values
-    dark_spots: Values
-    largest_dark_mm2: Values
     strays: int = 0
 
     def __post_init__(self) -> None:

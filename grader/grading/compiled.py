@@ -77,6 +77,7 @@ class CompiledSheet:
     sheet: Sheet
     variety: str
     group: str
+    blush_to_deg: float
     class_names: tuple[str, ...]
     size_names: tuple[str, ...]
     product_names: tuple[str, ...]
@@ -128,6 +129,7 @@ def compiled(sheet: Sheet, variety: str = "") -> CompiledSheet:
         sheet=sheet,
         variety=variety,
         group=sheet.group_of(variety),
+        blush_to_deg=sheet.blush.to_deg_of(variety),
         class_names=class_names,
         size_names=size_names,
         product_names=tuple(product.name for product in sheet.products),

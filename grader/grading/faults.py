@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal
 
+from grader.domain.colour import HUES_FROM_DEG, N_HUES
 from grader.domain.faults import Fault, Path, did_you_mean
 from grader.domain.fruit import QUANTITIES
 from grader.grading.sheet import Bounds, GradeClass, Limit, Needs, OneOf, Rule, Sheet, SizeBand, Sizes, quantities_in
@@ -39,6 +40,7 @@ def faults(sheet: Sheet, *, variety: str | None = None, outlets: int = MOST_OUTL
         return crowds
     found = [
         *_variety_faults(sheet, variety),
+        *_blush_faults(sheet),
         *_needs_faults(sheet, ("minimum",), sheet.minimum),
         *_class_faults(sheet),
         *_size_faults(sheet),
@@ -99,6 +101,15 @@ def _another_variety(sheet: Sheet, variety: str, *, came_with_lot: bool) -> str:
     if came_with_lot:
         otherwise = f"give the lot another (--variety), or {otherwise}"
     return f"{known} if not, {otherwise}" if known.endswith("?") else f"{known}; or {otherwise}"
+
+
+def _blush_faults(sheet: Sheet) -> Iterator[Fault]:
+    last = HUES_FROM_DEG + N_HUES
+    ends: list[tuple[Path, float]] = [(("blush", "to_deg"), sheet.blush.to_deg)]
+    ends += [(("blush", "varieties", name), deg) for name, deg in sheet.blush.varieties.items()]
+    for path, deg in ends:
+        if not HUES_FROM_DEG < deg < last:
+            yield Fault(path, f"{deg:g} is no hue of skin", f"give degrees between {HUES_FROM_DEG} and {last}")
 
 
 def _uses_groups(sheet: Sheet) -> bool:

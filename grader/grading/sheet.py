@@ -51,6 +51,8 @@ from typing import Literal
 
 import msgspec
 
+from grader.domain.colour import USUAL_BLUSH_TO_DEG
+
 RuleStatus = Literal["official", "secondary", "derived", "project_default"]
 """How sure a number is: read in the official text; told by others; worked out from such; our own choice."""
 
@@ -138,6 +140,19 @@ class Sizes(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     overlap: Literal["error", "first"] = "error"
 
 
+class Blush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is called blush: skin of hues up to to_deg, a CIELAB hue angle (D65), or for varieties that are named up to
+    theirs. What lies beyond is ground colour. source: who says so."""
+
+    source: str = ""
+    to_deg: float = USUAL_BLUSH_TO_DEG
+    varieties: dict[str, float] = {}
+
+    def to_deg_of(self, variety: str) -> float:
+        """Where it ends for a variety."""
+        return next((deg for name, deg in self.varieties.items() if _named_in(variety, (name,))), self.to_deg)
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is packed together, and where. sizes absent: any size, and none. outlets: a list, or a table
     outlet = weight when one of them takes more than another; the same in every lane. rot: what soils all that it
@@ -184,6 +199,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unlisted_group: str = ""
     groups: dict[str, tuple[str, ...]] = {}
     variety_flags: dict[str, tuple[str, ...]] = {}
+    blush: Blush = Blush()
     minimum: Needs = Needs()
     classes: tuple[GradeClass, ...]
     sizes: Sizes | None = None

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.artefacts import SugarModel
-from grader.domain.colour import ColourCalibration
+from grader.domain.colour import USUAL_BLUSH_TO_DEG, ColourCalibration
 from grader.domain.conditions import ALL_WELL, Conditions
 from grader.domain.decisions import DEFAULT_OUTLET, FruitRecord, GateCommand
 from grader.domain.events import Event
@@ -45,8 +45,9 @@ from grader.units import Pulse, pulses_from_mm
 from grader.vision.combine import CombineSettings
 from grader.vision.eye import Eye, EyeSettings
 from grader.vision.geometry import cups_in_view
+from grader.vision.hues import with_blush
 from grader.vision.sight import KNOWN_AGAIN, Light, Trouble, has_moved, sight_of, trouble
-from grader.vision.skin_by_views import SkinByViews
+from grader.vision.skin_by_views import ByViewsSettings, SkinByViews
 from grader.vision.skin_map.mapper import MapSettings
 
 MOST_UNSEEN = 5000
@@ -58,7 +59,7 @@ class LineSettings:
     """Everything that decides about fruit. The same settings and the same recording give the same decisions.
 
     sheet: of the lots in `installation`, and of what comes before them. mapping: how skins are mapped; None: they are
-    not, and what the views of a fruit say together has to do. gap_cups: so many empty cups in a row let a lot
+    not, and by_views, how they are measured without, has to do. gap_cups: so many empty cups in a row let a lot
     begin that waits for a gap.
     """
 
@@ -69,6 +70,7 @@ class LineSettings:
     eye: EyeSettings = EyeSettings()
     track: TrackSettings = TrackSettings()  # noqa: RUF009  frozen, as the others are
     combine: CombineSettings = CombineSettings()
+    by_views: ByViewsSettings = ByViewsSettings()  # noqa: RUF009  and so is this
     mapping: MapSettings | None = None
     camera: str = "top"
     gap_cups: int = 20
@@ -155,10 +157,8 @@ def new_line(settings: LineSettings, lots: Lots | None = None, scale_memory: Sca
         track=new_track(
             installation, settings.camera_place, settings.track, scale_memory, maps=settings.mapping is not None
         ),
-        eye=Eye(settings.camera_place, installation.line, settings.colours, settings.eye),
-        by_views=SkinByViews(
-            settings.camera_place, installation.line, settings.colours, settings.eye.spots, settings.combine
-        ),
+        eye=Eye(settings.camera_place, installation.line, settings.eye),
+        by_views=SkinByViews(settings.camera_place, installation.line, settings.colours, settings.by_views),
         lots=lots or lots_of_marks(installation.lots, installation.line.lanes, settings.sheet),
     )
 
@@ -215,8 +215,6 @@ def step(
 
 def _sightings(track: TrackState) -> list[Sighting]:
     """Those since they were last taken."""
-    if track.skins is None:
-        return []
     taken, track.skins.sightings = track.skins.sightings, []
     return taken
 
@@ -333,11 +331,7 @@ def _see(settings: LineSettings, state: LineState, frame: Frame, place: Place, *
     """Give the cups in view what the frame shows of them, or the flag that it shows nothing; whether it shows them."""
     track = state.track
     pixels, flags = _picture(settings, state, frame, place.flags)
-    views, shown = None, None
-    if pixels is not None and track.skins is not None:
-        views, shown = state.eye.look_and_keep(pixels, frame.pulse)
-    elif pixels is not None:
-        views = state.eye.look(pixels, frame.pulse)
+    views, shown = (None, None) if pixels is None else state.eye.look(pixels, frame.pulse)
     # A picture that came before may show a bare belt, but nothing on it: that would have moved on.
     if views is None or (flags & Flag.FRAME_REPEATED and (views.occupancy != Occupancy.EMPTY).any()):
         _miss(settings, track, frame.pulse, flags)
@@ -394,7 +388,6 @@ def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements, 
     installation = settings.installation
     if conditions.gates_shut:
         fruit = replace(fruit, flags=fruit.flags | np.uint32(Flag.GATES_SHUT))
-    fruit = rounded(fruit)
     by_lot, events = deal(state.lots, state.track, fruit.lane, fruit.cup, settings.gap_cups)
     records: list[FruitRecord] = []
     for lot, rows in by_lot:
@@ -412,6 +405,7 @@ def _judged(settings: LineSettings, state: LineState, fruit: FruitMeasurements, 
 def _graded(lot: Lot, fruit: FruitMeasurements, outlets_full: frozenset[int]) -> list[FruitRecord]:
     """Fruit of one lot. Those of no lot are graded by no sheet."""
     n, sheet = len(fruit), lot.sheet
+    fruit = rounded(with_blush(fruit, USUAL_BLUSH_TO_DEG if sheet is None else sheet.blush_to_deg))
     if sheet is None or lot.turns is None:
         return records_from(
             fruit,

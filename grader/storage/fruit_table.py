@@ -43,6 +43,8 @@ DEFAULT_TOLERANCES: Mapping[str, float] = {
     "mass_g": 0.05,
     "blush_fraction": 0.002,
     "ground_hue_deg": 0.5,
+    "hue_spread_deg": 0.5,
+    "stripe_contrast": 0.005,
     "defect_area_mm2": 1.0,
     "largest_defect_mm2": 1.0,
     "defect_fraction": 0.001,

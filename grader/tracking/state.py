@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.domain.colour import N_HUES
 from grader.domain.events import Event
 from grader.domain.frames import Scan
 from grader.domain.installation import CameraPlace, Installation
 from grader.domain.plausible import MOST_CUPS_FOLLOWED
+from grader.domain.skin import SkinMeasures
 from grader.domain.views import MOST_VIEWS, VIEW_WIDTH
 from grader.errors import BadSettings
 from grader.spectra.references import References
@@ -108,6 +110,10 @@ class Course:
         return self.last_past(self.enters - self.pulses_per_cup // 2, pulse) + 1
 
 
+MEASURED = (*Combined._fields, *(name for name in SkinMeasures._fields if name not in ("hues", *Combined._fields)))
+"""What is measured of a cup's fruit, as columns: names as in `FruitMeasurements`."""
+
+
 @dataclass(slots=True)
 class Said:
     """What the sensors said of one cup. reading_g: NaN until a number came. flags: bits of `Flag`."""
@@ -124,7 +130,7 @@ class TrackState:
     What was seen, (lanes, slots, ...): a cup has the slot of its serial modulo slots, from its first view until it is
     decided about. cup: its serial, or NO_CUP. n_views, views, view_pulse, occupancy: its views. n_missed: frames that
     should have shown it and did not. flags: bits of `Flag`. seen: it has left the picture, and these are made of its
-    views: look, codes of `track.Look`; measured, the columns of `Combined`.
+    views: look, codes of `track.Look`; measured, columns as in MEASURED; hues, as in `SkinMeasures`.
 
     What was said: said, by (lane, cup serial). references, by (lane, kind), those of the latest time; lane_references,
     made of them, None when they have to be made anew.
@@ -132,8 +138,8 @@ class TrackState:
     passed: the last cup whose decision pulse had come when `decide` last looked. decided (lanes,): the highest cup that
     got a record. scale: what its zeros and tares are. events: what happened to it since they were last taken.
 
-    skins: of what is to be mapped; None where no maps are made. seats: where fruit lie in their cups. densities: how
-    heavy they are for their size.
+    skins: portraits of all of them. maps_due: maps of their skin are to be there when they are decided about. seats:
+    where fruit lie in their cups. densities: how heavy they are for their size.
 
     ignored_views, ignored_readings: of cups that were decided about, or that cannot be here yet.
     """
@@ -150,15 +156,17 @@ class TrackState:
     seen: NDArray[np.bool_]
     look: NDArray[np.uint8]
     measured: NDArray[np.float64]
+    hues: NDArray[np.float32]
     decided: NDArray[np.int64]
     scale: ScaleState
     passed: int
     densities: Densities
+    skins: Skins
+    maps_due: bool
     said: dict[tuple[int, int], Said] = field(default_factory=dict)
     references: dict[tuple[int, str], list[Scan]] = field(default_factory=dict)
     lane_references: References | None = None
     events: list[Event] = field(default_factory=list)
-    skins: Skins | None = None
     seats: Seats = field(default_factory=Seats)
     ignored_views: int = 0
     ignored_readings: int = 0
@@ -202,12 +210,14 @@ def new_track(
         seen=np.zeros(shape, bool),
         densities=Densities.of(lanes),
         look=np.zeros(shape, np.uint8),
-        measured=np.full((*shape, len(Combined._fields)), np.nan),
+        measured=np.full((*shape, len(MEASURED)), np.nan),
+        hues=np.full((*shape, N_HUES), np.nan, np.float32),
         decided=np.full(lanes, course.first_cup - 1, np.int64),
         scale=scale,
         passed=course.first_cup - 1,
         events=spans,
-        skins=Skins.of(lanes, course.slots, MOST_VIEWS) if maps and course.leaves < course.decision else None,
+        skins=Skins.of(lanes, course.slots, MOST_VIEWS),
+        maps_due=maps and course.leaves < course.decision,
     )
 
 

@@ -23,11 +23,12 @@ from grader.tracking.in_place import off_mm, out_of_place, seats_mm
 from grader.tracking.readings import Looks, masses
 from grader.tracking.scale import doubt_cups
 from grader.tracking.settings import TrackSettings
-from grader.tracking.state import NEVER, NO_CUP, Said, TrackState
+from grader.tracking.state import MEASURED, NEVER, NO_CUP, Said, TrackState
 from grader.tracking.sugar import sugars
 from grader.units import Pulse
 from grader.vision.combine import Combined, CombineSettings, combined
 from grader.vision.eye import Shown
+from grader.vision.hues import hue_spread_of
 
 Cups = NDArray[np.int64]
 
@@ -58,7 +59,7 @@ def observe(state: TrackState, views: ViewFeatures, pulse: Pulse, flags: Flag, s
     state.view_pulse[lane, slot, place] = pulse
     state.occupancy[lane, slot, place] = views.occupancy[row]
     state.n_views[lane, slot] = place + 1
-    if state.skins is not None and shown is not None:
+    if shown is not None:
         _, here, there = np.intersect1d(row, shown.row, assume_unique=True, return_indices=True)
         state.skins.keep(lane[here], slot[here], place[here], shown.cuts.portraits(there))
 
@@ -139,15 +140,14 @@ def close_seen(
         in_place = ~beside & whole.any(axis=1) & ((state.flags[lane, slot] & Flag.PULSE_JUMP) == 0)
         state.seats.see(seats_mm(off, whole)[in_place])
         values = combined(views, pulses, whole, camera, combine)
-        state.measured[lane, slot] = np.stack(values, axis=1)
+        state.measured[lane[:, None], slot[:, None], _OF_BODY] = np.stack(values, axis=1)
         state.flags[lane, slot] |= _where(beside, Flag.OUT_OF_PLACE)
         state.flags[lane, slot] |= _where(np.asarray(blurred.any(axis=1)), Flag.BLURRED)
         # Not by what single views look like: a leaf beside a fruit makes them wide, all of them together know better.
         state.flags[lane, slot] |= _where(values.diameter_mm > settings.oversize_mm, Flag.OVERSIZE)
-        if state.skins is not None:
-            for row in range(len(lane)):  # a loop over the fruit of a row of cups: each is sent off by itself
-                at = int(lane[row]), int(slot[row])
-                state.skins.sight(*at, int(state.cup[at]), views[row], pulses[row], whole[row])
+        for row in range(len(lane)):  # a loop over the fruit of a row of cups: each is sent off by itself
+            at = int(lane[row]), int(slot[row])
+            state.skins.sight(*at, int(state.cup[at]), views[row], pulses[row], whole[row])
 
 
 def _blurred(sharpness: NDArray[np.float32], whole: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
@@ -158,9 +158,7 @@ def _blurred(sharpness: NDArray[np.float32], whole: NDArray[np.bool_], share: fl
 
 
 def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:
-    """What maps say takes the place of what the views together said. Those that come too late are left."""
-    if state.skins is None:
-        return
+    """What maps say of skin, and of what is known better with them. Those that come too late are left."""
     for made in maps:
         at = made.lane, made.cup % state.course.slots
         if state.cup[at] != made.cup or not state.seen[at]:
@@ -169,11 +167,17 @@ def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:
         if made.measures is None:
             state.flags[at] |= np.uint32(Flag.TURN_UNSURE)
         else:
-            state.measured[at][_MAPPED] = made.measures
+            _take_skin(state, at, made.measures)
 
 
-_MAPPED = [Combined._fields.index(name) for name in SkinMeasures._fields]
-_BODY = [Combined._fields.index(name) for name in ("diameter_mm", "height_mm", "turn_deg")]
+def _take_skin(state: TrackState, at: tuple[int, int], measures: SkinMeasures) -> None:
+    *values, state.hues[at] = measures
+    state.measured[at][_OF_SKIN] = values
+
+
+_OF_BODY = [MEASURED.index(name) for name in Combined._fields]
+_OF_SKIN = [MEASURED.index(name) for name in SkinMeasures._fields if name != "hues"]
+_FOR_VIEWS = [MEASURED.index(name) for name in ("diameter_mm", "height_mm", "turn_deg")]
 ByViews = Callable[[Sighting, float, float, float], SkinMeasures]
 """Of a fruit, its diameter_mm, height_mm and turn_deg."""
 
@@ -190,7 +194,7 @@ def decide(
     """Close every cup whose decision pulse has come: measurements of those that hold a fruit, lane by lane.
 
     all_cups: the others too, because the belt will not bring them. by_views: measures the skin of a fruit without a
-    map. `close_seen` comes before.
+    map. `close_seen` comes before. What is called blush is said later (`with_blush`).
     """
     lane, cup = _due(state, all_cups)
     if not len(lane):
@@ -200,27 +204,28 @@ def decide(
     look = np.where(held, state.look[lane, slot], Look.NOTHING)
     flags = np.where(held, state.flags[lane, slot], np.uint32(Flag.NOT_SEEN))
     said = [state.said.pop(key, _NOTHING_SAID) for key in zip(lane.tolist(), cup.tolist(), strict=True)]
-    if state.skins is not None:
-        missing = held & (look != Look.NOTHING) & ~state.skins.mapped[lane, slot] & ((flags & Flag.NOT_SEEN) == 0)
-        flags |= _where(missing, Flag.NO_MAP)
-        if by_views is not None:
-            for row in np.flatnonzero(flags & (Flag.NO_MAP | Flag.TURN_UNSURE)):  # a loop over fruit: seldom any
-                sighting = state.skins.undecided.get((int(lane[row]), int(cup[row])))
-                if sighting is not None:
-                    own = state.measured[lane[row], slot[row]]
-                    own[_MAPPED] = by_views(sighting, *own[_BODY].tolist())
+    mapped = state.skins.mapped[lane, slot]
+    shows_skin = held & (look != Look.NOTHING) & ((flags & Flag.NOT_SEEN) == 0)
+    if state.maps_due:
+        flags |= _where(shows_skin & ~mapped, Flag.NO_MAP)
+    if by_views is not None:
+        for row in np.flatnonzero(shows_skin & (~mapped | ((flags & Flag.TURN_UNSURE) != 0))):  # a loop: seldom any
+            sighting = state.skins.undecided.get((int(lane[row]), int(cup[row])))
+            if sighting is not None:
+                at = int(lane[row]), int(slot[row])
+                _take_skin(state, at, by_views(sighting, *state.measured[at][_FOR_VIEWS].tolist()))
     flags |= np.array([each.flags for each in said], np.uint32)
     empty = look == Look.NOTHING
     shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
     looks = Looks(fruit=look == Look.FRUIT, empty=empty, plainly_empty=empty & shown)
-    measured = Combined(*np.where(held[:, None], state.measured[lane, slot], np.nan).T)
-    mass_g, light, heavy = masses(state, lane, cup, said, looks, measured.volume_ml, flags, settings)
-    colourless = held & (look != Look.NOTHING) & np.isnan(measured.blush_fraction)
-    flags |= _where(colourless & ((flags & Flag.NOT_SEEN) == 0), Flag.NO_COLOUR)
-    small = (measured.diameter_mm < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
+    measured = dict(zip(MEASURED, np.where(held[:, None], state.measured[lane, slot], np.nan).T, strict=True))
+    hues = np.where(held[:, None], state.hues[lane, slot], np.float32(np.nan))
+    mass_g, light, heavy = masses(state, lane, cup, said, looks, measured["volume_ml"], flags, settings)
+    flags |= _where(shows_skin & np.isnan(hues[:, 0]), Flag.NO_COLOUR)
+    small = (measured["diameter_mm"] < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
     plain = (look == Look.FRUIT) & ~(small & light)  # small, weightless and anywhere in its cup: litter
     rows = np.flatnonzero(plain | heavy | ((look == Look.DOUBTFUL) & ~light))
-    seen = Combined(*(values[rows] for values in measured))
+    seen, hues = {name: values[rows] for name, values in measured.items()}, hues[rows]
     scans = [said[row].scan for row in rows]
     _forget(state, lane[held], slot[held])
 
@@ -229,8 +234,8 @@ def decide(
     if installation.scale is not None:
         flags |= _where(np.isnan(mass_g), Flag.NO_WEIGHT)
     with np.errstate(invalid="ignore", divide="ignore"):
-        density = mass_g / seen.volume_ml
-        shape_index = seen.height_mm / seen.diameter_mm
+        density = mass_g / seen["volume_ml"]
+        shape_index = seen["height_mm"] / seen["diameter_mm"]
     least, most = settings.density_g_per_ml
     unlikely = (density < least) | (density > most)
     flags |= _where(unlikely, Flag.UNLIKELY_SIZE)
@@ -242,11 +247,12 @@ def decide(
         "shape_index": shape_index,
         "ssc_brix": brix,
         "ssc_brix_sd": brix_sd,
-        **seen._asdict(),
+        "hue_spread_deg": hue_spread_of(hues),
+        **seen,
     }
     # Not by `unmeasured`, which takes 0.1 ms: this is called for every row of cups.
     values = dict.fromkeys(QUANTITIES, np.full(len(lane), np.nan)) | known
-    return FruitMeasurements(lane=lane.astype(np.int16), cup=cup, flags=flags, **values)
+    return FruitMeasurements(lane=lane.astype(np.int16), cup=cup, flags=flags, hue_shares=hues, **values)
 
 
 _NO_FRUIT = FruitMeasurements.unmeasured(np.empty(0, np.int16), np.empty(0, np.int64))
@@ -276,10 +282,10 @@ def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
     state.seen[lane, slot] = False
     state.look[lane, slot] = Look.NOTHING
     state.measured[lane, slot] = np.nan
-    if state.skins is not None:
-        state.skins.mapped[lane, slot] = False
-        for key in zip(lane.tolist(), cup.tolist(), strict=True):
-            state.skins.undecided.pop(key, None)
+    state.hues[lane, slot] = np.nan
+    state.skins.mapped[lane, slot] = False
+    for key in zip(lane.tolist(), cup.tolist(), strict=True):
+        state.skins.undecided.pop(key, None)
 
 
 def _open(state: TrackState, lane: NDArray[np.int16], cup: Cups) -> tuple[Cups, Cups, NDArray[np.bool_]]:

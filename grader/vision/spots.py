@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.vision.face import FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN
+from grader.vision.light import log_light
 
 Plane = NDArray[np.float32]
 
@@ -120,9 +121,8 @@ _EACH_OF_FEW = np.full(len(_FEW), 1 / len(_FEW), np.float32)
 class SpotFinder:
     """Finds dark spots on the faces of a frame. Buffers are made once."""
 
-    def __init__(self, most_cups: int, log_light: Plane, settings: SpotSettings) -> None:
-        """log_light: (256,) float32, natural logarithm of the light of a count."""
-        self._log_light, self._settings = log_light, settings
+    def __init__(self, most_cups: int, settings: SpotSettings) -> None:
+        self._settings = settings
         self._least_darkness = _as_step(settings.darker_by)
         shape = (most_cups, _CELLS)
         self._counts = [np.empty(shape, np.uint8) for _ in ("green", "red")]
@@ -152,9 +152,8 @@ class SpotFinder:
         m = len(faces)
         counts, (green, red) = [plane[:m] for plane in self._counts], (plane[:m] for plane in self._light)
         cv2.mixChannels([faces], counts, [1, 0, 2, 1])
-        # At their full depth: of five bits, as colours are looked up, one would be 16 % of the light of a dark fruit.
         for band, light in zip(counts, (green, red), strict=True):
-            cv2.LUT(band, self._log_light, dst=light)
+            log_light(band, out=light)
         return np.asarray(cv2.scaleAdd(green, -_red_per_green(green, red), red, dst=green))
 
 

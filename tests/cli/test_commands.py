@@ -76,6 +76,14 @@ def replayed(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def apples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of as many fruit as one needs to fit something to them. Not to be changed."""
+    folder = tmp_path_factory.mktemp("recordings") / "apples"
+    assert grader("simulate", folder, "--fruit", 14, "--lanes", LANES, "--seed", 6).status == 0
+    return folder
+
+
 @pytest.fixture
 def copied(recording: Path, tmp_path: Path) -> Path:
     """A copy of the recording to break."""
@@ -225,6 +233,45 @@ def test_what_cannot_be_explained_is_one_sentence(recording: Path, replayed: Pat
     nameless = grader("explain", recording, row["lane"], row["cup"], "--out", tmp_path / "fruit.nothing")
     assert nameless.status == 1 and "name one that ends in .png" in nameless.err
     assert "Traceback" not in empty.err + nameless.err
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_where_blush_ends_is_found_from_marked_fruit_and_what_is_printed_goes_into_the_sheet(
+    apples: Path, tmp_path: Path, lang: str
+) -> None:
+    sheet, skins = tmp_path / "ours.toml", tmp_path / "pictures" / "skins.png"
+    sheet.write_bytes(preset_path("house_default").read_bytes() + b"\n[blush]\nto_deg = 61\n")
+    assert grader("replay", apples, "--out", tmp_path / "ours", "--sheet", sheet).status == 0
+    marked = tmp_path / "ours" / "fruit.csv"  # the best of graders: who says it as the sheet does
+
+    found = grader("calibrate", "blush", apples, marked, "--out", skins, "--lang", lang)
+
+    assert found.status == 0, found.err
+    lines = found.out.splitlines()
+    at = lines.index("    [blush.varieties]")
+    assert float(lines[at + 1].split("=")[1]) == pytest.approx(61.0, abs=0.5)
+    assert cv2.imread(str(skins)) is not None
+    sheet.write_bytes(preset_path("house_default").read_bytes() + "\n".join(["", *lines[at : at + 2], ""]).encode())
+    again = grader("replay", apples, "--out", tmp_path / "again", "--sheet", sheet, "--check", marked)
+    assert again.status == 0, again.out
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("lane,cup\n0,1\n", "marked.csv:1: has no column blush_fraction"),
+        ("lane,cup,blush_fraction\n{at},60\n", "blush_fraction is 60 (give shares from 0 to 1: 60 % is 0.6)"),
+        ("lane,cup,blush_fraction\n{at},0.5\n{at},0.5\n", "is marked twice (leave one of the two)"),
+        ("lane,cup,blush_fraction\n" + "".join(f"0,{cup},0.5\n" for cup in range(900, 910)), "no fruit was seen there"),
+        ("lane,cup,blush_fraction\n{at},0.5\n", "1 fruit are marked (mark 10 or more)"),
+        ("lane,cup,blush_fraction\n{at},\n", "0 fruit are marked"),
+    ],
+)
+def test_marks_that_cannot_be_used_are_named(recording: Path, tmp_path: Path, table: str, words: str) -> None:
+    marked = tmp_path / "marked.csv"
+    lane, cup = cups_of(recording / "truth.csv")[0]
+    marked.write_text(table.replace("{at}", f"{lane},{cup}"))
+    _assert_one_sentence(grader("calibrate", "blush", recording, marked), 1, words)
 
 
 def test_summary_says_by_hash_what_decided(replayed: Path) -> None:
@@ -384,6 +431,8 @@ def test_a_replay_that_finds_no_fruit_says_so(copied: Path, tmp_path: Path) -> N
         ("convert {tmp}/nowhere {tmp}/x.packed", 1, "{tmp}/nowhere"),
         ("convert {recording} {empty_file}", 1, "{empty_file}"),
         ("calibrate salt", 2, "salt"),
+        ("calibrate blush {recording} {tmp}/nowhere.csv", 1, "{tmp}/nowhere.csv"),
+        ("calibrate blush {recording} {empty_file}", 1, "{empty_file}"),
         ("bench --json {empty_file}/numbers.json", 1, "{empty_file}"),
         ("harvest", 2, "harvest"),
     ],

@@ -70,6 +70,13 @@ def test_a_good_sheet_has_no_problem_and_loads(tmp_path: Path) -> None:
         (("max = 50", "maxi = 50"), 11, 'unknown key "maxi" (did you mean "max"?)'),
         (("min = 0.6", 'min = "0.6"'), 10, '"0.6" cannot stand here (give a number or a table)'),
         (("min = 0.6", "min = nan"), 10, "nan cannot stand here"),
+        (
+            ("[sizes]", "[blush]\nto_deg = 200\n\n[sizes]"),
+            19,
+            "200 is no hue of skin (give degrees between -30 and 150)",
+        ),
+        (("[sizes]", "[blush]\nvarieties = { Gala = -40 }\n\n[sizes]"), 19, "-40 is no hue of skin"),
+        (("[sizes]", "[blush]\nto_degree = 50\n\n[sizes]"), 19, 'unknown key "to_degree" (did you mean "to_deg"?)'),
         (("min = 0.6", "min = 60"), 10, "shares run from 0 to 1: write 0.6"),
         (("min = 0.6", "min = 0.6, max = 0.5"), 10, "no fruit can pass"),
         (("{ min = 0.6 }", "{ missing = 'pass' }"), 10, "the rule asks nothing"),
@@ -131,6 +138,13 @@ class = "Red"
 every = 50
 outlet = 8
 """
+
+
+def test_blush_ends_where_the_sheet_says_for_the_lots_variety(tmp_path: Path) -> None:
+    assert compiled(load_sheet("house_default"), "Fuji").blush_to_deg == 45.0
+    assert found(tmp_path, ("[sizes]", "[blush]\nto_deg = 50\nvarieties = { Gala = 55.5 }\n\n[sizes]")) == []
+    sheet = load_sheet(tmp_path / "sheet.toml")
+    assert [compiled(sheet, variety).blush_to_deg for variety in ("gala", "Fuji", "")] == [55.5, 50.0, 50.0]
 
 
 def test_rot_that_leaves_alone_at_the_first_gate_and_samples_with_an_outlet_of_their_own_are_no_problem(

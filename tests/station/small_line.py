@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.config.sheets import load_sheet
+from grader.domain.colour import N_HUES
 from grader.domain.decisions import FruitRecord, GateCommand
 from grader.domain.events import Event
 from grader.domain.flags import Flag
 from grader.domain.frames import NO_READINGS, Frame, Readings, Scan, Weighing
 from grader.domain.installation import CameraPlace, Installation, Line, LotMark, Scale, Spectrometer
+from grader.domain.skin import Sighting, SkinMeasures
 from grader.domain.views import VIEW_COLUMNS, Occupancy, ViewFeatures
 from grader.grading.compiled import CompiledSheet, compiled
 from grader.station.line import LineSettings, new_line, run_out, step
@@ -90,7 +92,7 @@ class KnowingEye:
     slim: set[Cup] = field(default_factory=set)  # cups in which it sees something long and narrow
     looked: list[int] = field(default_factory=list)  # pulses
 
-    def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> ViewFeatures:
+    def look(self, pixels: NDArray[np.uint8], pulse: Pulse) -> tuple[ViewFeatures, None]:
         self.looked.append(pulse)
         place = self.installation.cameras[self.camera]
         cups = cups_in_view(place, self.installation.line, pulse)
@@ -112,7 +114,29 @@ class KnowingEye:
         views.aside_mm[there] = (cups.y_px[there] - place.height_px / 2) * place.mm_per_px
         is_slim = np.array([key in self.slim for key in keys], bool) & (code != Occupancy.EMPTY)
         views.callipers_mm[is_slim, 3] = LEAF_MM
-        return views
+        return views, None
+
+
+class KnowingSkin:
+    """What `SkinByViews` would measure of the fruit that the knowing eye shows."""
+
+    def of(self, sighting: Sighting, diameter_mm: float, height_mm: float, turn_deg: float) -> SkinMeasures:
+        return SkinMeasures(
+            height_mm=height_mm,
+            skin_seen=0.9,
+            turn_deg=turn_deg,
+            defect_area_mm2=0.0,
+            defect_count=0.0,
+            largest_defect_mm2=0.0,
+            defect_fraction=0.0,
+            stripe_contrast=0.1,
+            hues=MOSTLY_RED,
+        )
+
+
+MOSTLY_RED = np.zeros(N_HUES, np.float32)
+MOSTLY_RED[[40, 120]] = 0.8, 0.2
+"""Hues of 10 and of 90 degrees."""
 
 
 SHOWN = {
@@ -120,10 +144,6 @@ SHOWN = {
     "callipers_mm": 78.0,
     "area_mm2": 4800.0,
     "hollow": 0.005,
-    "skin_weight": 1.0,
-    "blush_weight": 0.8,
-    "ground_weight": 0.2,
-    "ground_hue_sum_deg": 20.0,
 }
 """What the knowing eye sees of every fruit."""
 OVERSIZE_MM = 97.0
@@ -152,6 +172,7 @@ class Run:
         self.eye = KnowingEye(self.settings.installation, contents, self.settings.camera, blind or set())
         if knowing:
             self.state.eye = self.eye  # type: ignore[assignment]
+            self.state.by_views = KnowingSkin()  # type: ignore[assignment]
         place = self.settings.camera_place
         self.blank = np.zeros((place.height_px, place.width_px, len(place.bands)), np.uint8)
         self.records: dict[Cup, FruitRecord] = {}

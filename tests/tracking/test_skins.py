@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from test_track import CAMERA, LINE, SETTINGS, views
 
+from grader.domain.colour import N_HUES
 from grader.domain.flags import Flag
 from grader.domain.fruit import FruitMeasurements
 from grader.domain.skin import PORTRAIT_PX, MappedSkin, Portraits, Sighting, SkinMeasures
@@ -24,16 +24,18 @@ from grader.vision.rays import N_RAYS
 
 FRAMES = range(400, 1000, 48)
 CUPS = [(0, 2), (1, 2), (0, 3)]
+RED, YELLOW = np.eye(N_HUES, dtype=np.float32)[[40, 120]]
+"""All of the skin at 10.5 degrees, or at 90.5."""
 MEASURES = SkinMeasures(
     height_mm=66.6,
-    blush_fraction=0.123,
-    ground_hue_deg=77.0,
     skin_seen=0.91,
     turn_deg=19.5,
     defect_area_mm2=31.0,
     defect_count=2.0,
     largest_defect_mm2=20.0,
     defect_fraction=0.002,
+    stripe_contrast=0.15,
+    hues=RED,
 )
 
 
@@ -85,7 +87,6 @@ def decided(state: TrackState, by_views: ByViews | None = None) -> dict[tuple[in
 def test_every_fruit_is_sent_off_once_with_its_own_portraits_in_their_order() -> None:
     state = track()
     passed(state, rows=[0, 2])
-    assert state.skins is not None
     assert [(each.lane, each.cup) for each in state.skins.sightings] == [(0, 2), (0, 3)]
     for each in state.skins.sightings:
         assert each.pulses.tolist() == list(FRAMES)
@@ -94,32 +95,34 @@ def test_every_fruit_is_sent_off_once_with_its_own_portraits_in_their_order() ->
         assert (each.portraits.pixels == each.portraits.pixels[:, :1, :1, :1]).all()
 
 
-def test_what_the_map_says_replaces_what_the_views_said_of_that_fruit_alone() -> None:
+def test_what_the_map_says_is_that_fruits_alone() -> None:
     state = track()
     passed(state)
     join_maps(state, [MappedSkin(0, 3, MEASURES)])
     fruit = decided(state)
-    assert {name: float(getattr(fruit[0, 3], name)[0]) for name in MEASURES._fields} == MEASURES._asdict()
+    values = {name: value for name, value in MEASURES._asdict().items() if name != "hues"}
+    assert {name: float(getattr(fruit[0, 3], name)[0]) for name in values} == values
+    assert np.array_equal(fruit[0, 3].hue_shares[0], RED)
     assert not fruit[0, 3].flags[0] & (Flag.NO_MAP | Flag.TURN_UNSURE)
     for other in ((0, 2), (1, 2)):
-        assert float(fruit[other].blush_fraction[0]) == pytest.approx(1.0)  # as its views have it
+        assert np.isnan(fruit[other].hue_shares).all() and np.isnan(fruit[other].skin_seen[0])
         assert fruit[other].flags[0] & Flag.NO_MAP
 
 
-def test_a_ground_colour_that_there_is_not_takes_the_place_of_one_that_views_imagined() -> None:
-    state = track()
-    passed(state)
-    join_maps(state, [MappedSkin(0, 2, MEASURES._replace(ground_hue_deg=math.nan))])
-    assert np.isnan(decided(state)[0, 2].ground_hue_deg[0])
-
-
-def test_a_fruit_whose_turn_was_not_seen_keeps_what_its_views_say_and_says_so() -> None:
+def test_a_fruit_whose_turn_was_not_seen_says_so() -> None:
     state = track()
     passed(state)
     join_maps(state, [MappedSkin(*cup, None) for cup in CUPS])
     for fruit in decided(state).values():
         assert fruit.flags[0] & Flag.TURN_UNSURE and not fruit.flags[0] & Flag.NO_MAP
-        assert float(fruit.blush_fraction[0]) == pytest.approx(1.0)
+
+
+def test_a_fruit_of_which_nothing_shows_a_colour_says_so() -> None:
+    state = track()
+    passed(state)
+    join_maps(state, [MappedSkin(0, 2, MEASURES), MappedSkin(1, 2, MEASURES._replace(hues=RED * np.nan))])
+    flagged = {cup: bool(fruit.flags[0] & Flag.NO_COLOUR) for cup, fruit in decided(state).items()}
+    assert flagged == {(0, 2): False, (1, 2): True, (0, 3): True}
 
 
 def test_a_blurred_view_does_not_count_and_its_fruit_says_so() -> None:
@@ -132,7 +135,6 @@ def test_a_blurred_view_does_not_count_and_its_fruit_says_so() -> None:
         observe(state, seen, Pulse(pulse), Flag.NONE, shown(CUPS, [0, 1, 2], pulse))
     advance(state.belt, Pulse(3 * 96 + state.course.leaves), state.course.reach)
     close_seen(state, CAMERA, SETTINGS, CombineSettings())
-    assert state.skins is not None
     counted = {(each.lane, each.cup): each.pulses.tolist() for each in state.skins.sightings}
     assert counted[0, 3] == [pulse for pulse in FRAMES if pulse != FRAMES[3]] and counted[0, 2] == list(FRAMES)
     flagged = {cup: bool(fruit.flags[0] & Flag.BLURRED) for cup, fruit in decided(state).items()}
@@ -150,7 +152,7 @@ def test_a_map_that_comes_after_the_decision_is_left_and_does_not_fall_to_the_ne
         observe(state, views([(0, 2 + slots)]), Pulse(pulse + slots * 96), Flag.NONE)
     join_maps(state, late)
     assert not np.any(np.isclose(state.measured, MEASURES.turn_deg))
-    assert state.skins is not None and not state.skins.mapped.any()
+    assert not state.skins.mapped.any()
 
 
 def test_only_fruit_without_a_map_are_measured_by_their_views_and_each_by_its_own() -> None:
@@ -161,22 +163,30 @@ def test_only_fruit_without_a_map_are_measured_by_their_views_and_each_by_its_ow
     def by_views(sighting: Sighting, *body: float) -> SkinMeasures:
         asked.append((sighting.lane, sighting.cup))
         assert sighting.portraits.pixels[0, 0, 0, 0] == number_of(sighting.lane, sighting.cup, int(sighting.pulses[0]))
-        return MEASURES._replace(blush_fraction=0.5 + sighting.lane / 10)
+        return MEASURES._replace(defect_count=5.0 + sighting.lane, hues=YELLOW)
 
     fruit = decided(state, by_views)
     assert sorted(asked) == [(0, 2), (1, 2)]
-    assert [float(fruit[cup].blush_fraction[0]) for cup in CUPS] == [0.5, 0.6, MEASURES.blush_fraction]
-    assert state.skins is not None and not state.skins.undecided
+    assert [float(fruit[cup].defect_count[0]) for cup in CUPS] == [5.0, 6.0, MEASURES.defect_count]
+    assert all(
+        np.array_equal(fruit[cup].hue_shares[0], hues) for cup, hues in zip(CUPS, (YELLOW, YELLOW, RED), strict=True)
+    )
+    assert not state.skins.undecided
 
 
 def test_an_empty_cup_is_not_sent_off_and_gets_no_flag() -> None:
     state = track()
     passed(state, rows=[])
-    assert state.skins is not None and state.skins.sightings == []
+    assert state.skins.sightings == []
     assert decided(state) == {}
 
 
-def test_where_the_picture_reaches_beyond_the_decision_no_maps_are_made() -> None:
-    near = LINE.gates.__class__(decision_mm=1000.0)
+@pytest.mark.parametrize(("decision_mm", "maps"), [(1000.0, True), (LINE.gates.decision_mm, False)])
+def test_where_no_map_can_be_there_in_time_views_are_the_way_and_no_flag(decision_mm: float, maps: bool) -> None:
+    near = LINE.gates.__class__(decision_mm=decision_mm)
     line = LINE.__class__(fruit="apple", line=LINE.line, cameras=LINE.cameras, gates=near)
-    assert new_track(line, CAMERA, SETTINGS, maps=True).skins is None
+    state = new_track(line, CAMERA, SETTINGS, maps=maps)
+    advance(state.belt, Pulse(0), state.course.reach)
+    passed(state)
+    for fruit in decided(state, lambda sighting, *body: MEASURES).values():
+        assert not fruit.flags[0] & Flag.NO_MAP and float(fruit.defect_area_mm2[0]) == MEASURES.defect_area_mm2

@@ -94,10 +94,6 @@ def passage(
             "widest_mm": widths.max(),
             "area_mm2": np.pi / 4 * widths.max() * widths.min(),
             "hollow": 0.002,
-            "skin_weight": 1.0,
-            "blush_weight": 0.25,
-            "ground_weight": 0.75,
-            "ground_hue_sum_deg": 0.75 * 90.0,
         }.items():
             row[VIEW_COLUMNS[name]] = value
     pulses = (np.arange(views) * PULSES_PER_FRAME + 960)[None]

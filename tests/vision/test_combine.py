@@ -100,7 +100,6 @@ def test_a_turn_that_outlines_tell_is_given_and_one_that_they_do_not_is_empty() 
 
     assert leaning.turn_deg[0] == pytest.approx(25.0, rel=0.02)
     assert np.isnan(upright.turn_deg[0])
-    assert upright.skin_seen[0] > 0.85  # the nominal turn stands for it
 
 
 def test_without_a_stated_turn_views_are_taken_one_by_one() -> None:
@@ -112,7 +111,6 @@ def test_without_a_stated_turn_views_are_taken_one_by_one() -> None:
     assert found.height_mm[0] == pytest.approx(70.0, abs=0.1)
     assert found.volume_ml[0] == pytest.approx(np.pi / 6e3 * 80 * 80 * 70, rel=0.01)
     assert np.isnan(found.turn_deg[0])
-    assert np.isnan(found.skin_seen[0])
 
 
 @pytest.mark.parametrize("turn_deg_per_pulse", [0.01, -0.01, 5.0, -5.0])
@@ -123,15 +121,6 @@ def test_the_slowest_and_the_fastest_turn_that_can_be_stated_measure(turn_deg_pe
     found = of(seen, turn_deg_per_pulse=turn_deg_per_pulse)
 
     assert found.diameter_mm[0] == pytest.approx(80.0, abs=1.0)
-
-
-def test_every_view_counts_alike_for_colour_where_the_turn_is_not_stated() -> None:
-    seen = bodies.passage(bodies.ellipsoid(80, 80, 70), bodies.axis(0, 0.0), 0.0, lens_mm=None)
-    seen.views[0, ::2, VIEW_COLUMNS["blush_weight"]] = 0.75
-
-    found = of(seen, turn_deg_per_pulse=None, lens_mm=None)
-
-    assert found.blush_fraction[0] == pytest.approx((11 * 0.75 + 10 * 0.25) / 21)
 
 
 def test_views_that_do_not_count_change_nothing() -> None:
@@ -161,7 +150,7 @@ def test_a_fruit_that_no_view_showed_has_no_values_and_its_neighbour_has_its_own
 
     found = combined(views, pulses, whole, bodies.camera(turn_deg_per_pulse), CombineSettings())
 
-    assert np.isnan([found.diameter_mm[0], found.height_mm[0], found.volume_ml[0], found.blush_fraction[0]]).all()
+    assert np.isnan([found.diameter_mm[0], found.height_mm[0], found.volume_ml[0]]).all()
     alone = combined(*seen, bodies.camera(turn_deg_per_pulse), CombineSettings())
     assert found.diameter_mm[1] == pytest.approx(alone.diameter_mm[0], abs=1e-6)
     nobody = combined(views[:1], pulses[:1], whole[:1], bodies.camera(turn_deg_per_pulse), CombineSettings())
@@ -189,19 +178,3 @@ def test_settings_shift_sizes_and_take_hollows_from_the_volume() -> None:
 def test_an_apple_has_hollows_and_an_orange_has_none() -> None:
     apple, orange = settings_for("apple").hollow_share, settings_for("citrus").hollow_share
     assert 0.005 < apple < 0.03 and orange == 0.0
-
-
-@pytest.mark.parametrize(("views", "lost"), [(12, []), (9, []), (16, [5, 6, 7])])
-def test_views_speak_for_the_skin_beside_them_that_no_view_looks_straight_at(views: int, lost: list[int]) -> None:
-    turn_deg = 22.5
-    seen = bodies.passage(bodies.ellipsoid(80, 80, 68), bodies.axis(15, 10.0), turn_deg, views=views, noise_mm=0.1)
-    middle = (views - 1) / 2 if not lost else 6.0
-    towards_red = np.cos(np.radians((np.arange(views) - middle) * turn_deg))
-    seen.views[0, :, VIEW_COLUMNS["skin_weight"].start] = 1.0
-    seen.views[0, :, VIEW_COLUMNS["blush_weight"].start] = 0.5 + 0.4 * towards_red  # a fruit with one red side
-    seen.whole[0, lost] = False
-
-    alike = float(np.mean((0.5 + 0.4 * towards_red)[seen.whole[0]]))
-
-    assert abs(alike - 0.5) > 0.03
-    assert of(seen).blush_fraction[0] == pytest.approx(0.5, abs=0.7 * abs(alike - 0.5))

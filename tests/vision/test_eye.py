@@ -19,7 +19,7 @@ PULSE = Pulse(288)  # cups 0 to 3 stand at 360, 240, 120 and 0 px
 
 def look(discs: list[Disc], lanes: int = 2, noise: float = 1.5, **changes: object) -> ViewFeatures:
     place = camera(lanes, **changes)
-    return Eye(place, line(lanes)).look(frame(place, discs, noise), PULSE)
+    return Eye(place, line(lanes)).look(frame(place, discs, noise), PULSE)[0]
 
 
 def of(views: ViewFeatures, lane: int, cup: int) -> ViewFeatures:
@@ -58,7 +58,7 @@ def test_the_edges_of_a_blurred_fruit_are_half_as_sharp_whatever_its_colour(colo
     place = camera()
     picture = frame(place, [Disc(241.3, 78.6, 90.0, colour)], 1.5)
     sharp, soft = (
-        of(Eye(place, line()).look_and_keep(each, PULSE)[0], 0, 1).sharpness[0]
+        of(Eye(place, line()).look(each, PULSE)[0], 0, 1).sharpness[0]
         for each in (picture, cv2.GaussianBlur(picture, (0, 0), 4.0))
     )
     assert sharp > 0.45 and soft < 0.6 * sharp
@@ -145,33 +145,19 @@ def test_perspective_is_taken_out_of_a_sphere_far_from_the_optical_centre() -> N
     cover = cv2.resize(canvas, (1280, 160), interpolation=cv2.INTER_AREA)[:, :, None].astype(np.float32) / 255
     picture = np.rint(np.array(BELT) * (1 - cover) + cover * np.array(RED)).astype(np.uint8)
     pulse = Pulse(round(centre_px * 0.8))
-    views = Eye(place, line(1)).look(picture, pulse)
+    views, _ = Eye(place, line(1)).look(picture, pulse)
     fruit = of(views, 0, 0)
     assert fruit.widest_mm[0] == pytest.approx(80.0, abs=0.3)
     assert fruit.callipers_mm[0].min() == pytest.approx(80.0, abs=0.3)
 
 
-def test_blush_shares_of_a_face_and_of_its_negative_are_one_together() -> None:
-    place = camera(1)
-    yellow, red = frame(place, [Disc(240, 80, 90, YELLOW)]), frame(place, [Disc(240, 80, 90, RED)])
-    right = (np.arange(place.width_px) > 240)[None, :, None]
-    share = []
-    for picture in (np.where(right, red, yellow), np.where(right, yellow, red)):
-        fruit = of(Eye(place, line(1)).look(picture, PULSE), 0, 1)
-        assert fruit.skin_weight[0] == pytest.approx(1.0, abs=0.02)
-        share.append(float(fruit.blush_weight[0] / fruit.skin_weight[0]))
-    # Pixels on the border are orange and count as ground in both: half a pixel of 82 for each side, and rounding.
-    assert sum(share) == pytest.approx(1.0, abs=0.06)
-    assert share[0] == pytest.approx(0.5, abs=0.05)
-
-
 def test_bands_are_found_by_their_names_whatever_their_order() -> None:
     place = camera(1)
     picture = frame(place, [Disc(240, 80, 90)])
-    plain = Eye(place, line(1)).look(picture, PULSE)
-    turned = Eye(camera(1, bands=("red", "green", "blue")), line(1)).look(picture[:, :, ::-1], PULSE)
+    plain, shown = Eye(place, line(1)).look(picture, PULSE)
+    turned, others = Eye(camera(1, bands=("red", "green", "blue")), line(1)).look(picture[:, :, ::-1], PULSE)
     assert np.array_equal(turned.widest_mm, plain.widest_mm, equal_nan=True)
-    assert np.array_equal(turned.blush_weight, plain.blush_weight, equal_nan=True)
+    assert np.array_equal(others.cuts.portraits().pixels, shown.cuts.portraits().pixels)
 
 
 def test_camera_without_colours_is_refused_in_words() -> None:
@@ -183,29 +169,33 @@ def test_camera_that_follows_light_sees_the_same_fruit_as_one_with_the_curve_of_
     place = camera(1)
     picture = frame(place, [Disc(240, 80, 90, YELLOW)])
     as_light = np.where(picture <= 10, picture / 12.92, 255 * ((picture / 255 + 0.055) / 1.055) ** 2.4)
-    linear = Eye(camera(1, transfer="linear"), line(1)).look(np.rint(as_light).astype(np.uint8), PULSE)
-    plain = Eye(place, line(1)).look(picture, PULSE)
+    linear, lit = Eye(camera(1, transfer="linear"), line(1)).look(np.rint(as_light).astype(np.uint8), PULSE)
+    plain, shown = Eye(place, line(1)).look(picture, PULSE)
     assert of(linear, 0, 1).widest_mm[0] == pytest.approx(of(plain, 0, 1).widest_mm[0], abs=0.4)
-    assert of(linear, 0, 1).ground_weight[0] == pytest.approx(of(plain, 0, 1).ground_weight[0], abs=0.02)
+    in_the_middle = (0, slice(20, 44), slice(20, 44))
+    counts, as_srgb = (each.cuts.portraits().pixels[in_the_middle].astype(int) for each in (shown, lit))
+    assert np.abs(counts - as_srgb).mean() < 1.0
 
 
 def test_extra_band_is_left_alone() -> None:
     place = camera(1, bands=("blue", "green", "red", "nir"))
     picture = frame(place, [Disc(240, 80, 90)])
     with_nir = np.dstack([picture, np.full(picture.shape[:2], 77, np.uint8)])
-    plain = Eye(camera(1), line(1)).look(picture, PULSE)
-    assert np.array_equal(Eye(place, line(1)).look(with_nir, PULSE).widest_mm, plain.widest_mm, equal_nan=True)
+    plain, _ = Eye(camera(1), line(1)).look(picture, PULSE)
+    assert np.array_equal(Eye(place, line(1)).look(with_nir, PULSE)[0].widest_mm, plain.widest_mm, equal_nan=True)
 
 
 def test_second_look_at_the_same_frame_says_the_same() -> None:
     place = camera(2)
     eye = Eye(place, line(2))
     first_frame, other = frame(place, [Disc(240, 80, 90)], 1.5), frame(place, [Disc(130, 235, 70, YELLOW)], 1.5)
-    first = eye.look(first_frame, PULSE)
+    first, shown = eye.look(first_frame, PULSE)
+    portraits = shown.cuts.portraits()
     eye.look(other, PULSE)
-    again = eye.look(first_frame, PULSE)
-    for name in ("widest_mm", "blush_weight", "dark_weight", "area_mm2"):
+    again, shown_again = eye.look(first_frame, PULSE)
+    for name in ("widest_mm", "callipers_mm", "area_mm2"):
         assert np.array_equal(getattr(first, name), getattr(again, name), equal_nan=True)
+    assert all(np.array_equal(*each) for each in zip(portraits, shown_again.cuts.portraits(), strict=True))
 
 
 @pytest.mark.parametrize("fill", [0, 1, 40, 128, 255])
@@ -221,7 +211,7 @@ def test_any_picture_is_looked_at_without_complaint(seed: int, grain: int, pulse
     place = camera(2, width=320)
     blocks = rng.integers(0, 256, (place.height_px // grain + 1, 320 // grain + 1, 3), dtype=np.uint8)
     picture = np.ascontiguousarray(np.kron(blocks, np.ones((grain, grain, 1), np.uint8))[: place.height_px, :320])
-    views = Eye(place, line(2)).look(picture, Pulse(pulse))
+    views, shown = Eye(place, line(2)).look(picture, Pulse(pulse))
     seen = ~np.isin(views.occupancy, (Occupancy.EMPTY, Occupancy.CUT))
     assert np.isfinite(views.widest_mm[seen]).all()
-    assert (views.blush_weight[seen] <= views.skin_weight[seen] + 1e-6).all()
+    assert len(shown.cuts.portraits().pixels) == np.count_nonzero(seen)

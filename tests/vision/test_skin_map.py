@@ -9,6 +9,7 @@ import pytest
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
+from grader.vision.hues import blush_of
 from grader.vision.skin_map.grid import DIRECTIONS, N_CELLS, Spheroid, cell_areas
 from grader.vision.skin_map.mapper import MapSettings, SkinMap, SkinMapper, map_settings_for
 from grader.vision.skin_map.measures import measured
@@ -27,6 +28,10 @@ def surely_mapped(fruit: painted.Filmed, lens_mm: float | None = painted.LENS_MM
 
 def measures_of(skin_map: SkinMap) -> SkinMeasures:
     return measured(skin_map, ColourCalibration(), MapSettings(), painted.PULSES_PER_FRAME)
+
+
+def blush_on(skin_map: SkinMap) -> float:
+    return float(blush_of(measures_of(skin_map).hues, 45.0))
 
 
 @pytest.mark.parametrize("share", [0.65, 1.0, 1.4])
@@ -88,7 +93,7 @@ def test_blush_is_its_share_of_the_whole_skin_wherever_the_turn_began(share: flo
     sphere = np.random.default_rng(1).standard_normal((50000, 3))
     true = float((paint(sphere / np.linalg.norm(sphere, axis=1, keepdims=True))[:, 1] < 0.2).mean())
     found = [
-        measures_of(surely_mapped(painted.filmed(paint, 22.0, slip_deg=start_deg, noise=2.0))).blush_fraction
+        blush_on(surely_mapped(painted.filmed(paint, 22.0, slip_deg=start_deg, noise=2.0)))
         for start_deg in (0.0, 77.0, 200.0)
     ]
     assert found == pytest.approx([true] * 3, abs=0.07)  # nobody sees the poles, a tenth of all
@@ -149,7 +154,7 @@ def test_frames_that_were_lost_do_not_change_the_map() -> None:
     )
     whole, less = measures_of(surely_mapped(fruit)), measures_of(surely_mapped(some))
     assert less.turn_deg == pytest.approx(whole.turn_deg, abs=0.1)
-    assert less.blush_fraction == pytest.approx(whole.blush_fraction, abs=0.006)
+    assert blush_of(less.hues, 45.0) == pytest.approx(blush_of(whole.hues, 45.0), abs=0.006)
 
 
 def test_what_was_seen_is_what_some_view_looked_at_straight_enough() -> None:

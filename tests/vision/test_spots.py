@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from grader.vision.colour import log_light
 from grader.vision.face import FACING, LONGITUDE_DEG, N_COLUMNS, N_ROWS, SEEN_DEG
 from grader.vision.spots import SpotFinder, Spots, SpotSettings
 
@@ -57,7 +56,7 @@ def bare(density: Light | float = 0.0) -> Light:
 
 
 def found(*faces: NDArray[np.uint8], **changes: float) -> Spots:
-    finder = SpotFinder(len(faces), log_light(), SpotSettings(**changes))
+    finder = SpotFinder(len(faces), SpotSettings(**changes))
     return finder.find(rows(*faces))
 
 
@@ -146,7 +145,7 @@ def test_spots_of_fruit_that_lie_below_each_other_stay_apart() -> None:
 
 def test_buffers_of_one_frame_leave_nothing_in_the_next() -> None:
     spotted = shaded(bare() * np.where(away_deg(0, 0, 0) < 10, 0.4, 1.0)[..., None])
-    finder = SpotFinder(12, log_light(), SpotSettings())
+    finder = SpotFinder(12, SpotSettings())
     finder.find(rows(*[spotted] * 12))
     assert not finder.find(rows(*[shaded(bare())] * 3)).dark.any()
 
@@ -162,7 +161,7 @@ def test_faces_of_one_shade_have_no_spot(level: int, fruit: int) -> None:
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_noise_gives_numbers_within_bounds(seed: int, fruit: int, low: int) -> None:
     noise = np.random.default_rng(seed).integers(low, 256, (fruit, N_ROWS * N_COLUMNS, 3)).astype(np.uint8)
-    spots = SpotFinder(fruit, log_light(), SpotSettings()).find(noise)
+    spots = SpotFinder(fruit, SpotSettings()).find(noise)
     assert ((spots.share >= 0) & (spots.share <= 1.0001)).all()
     assert np.isfinite(spots.passing).all() and (spots.passing >= 0).all()
     assert (spots.largest_cells == spots.largest_cells.astype(int)).all()

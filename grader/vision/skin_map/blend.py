@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from grader.domain.skin import Portraits
 from grader.vision.face import SEEN_DEG
+from grader.vision.light import DARK, log_light
 from grader.vision.portrait import sampled
 from grader.vision.skin_map.grid import Floats
-from grader.vision.skin_map.light import DARK, log_light
 from grader.vision.skin_map.placing import BESIDE, Placed
 
 _LEAST_FACING = 0.31

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from grader.domain.installation import CameraPlace
 from grader.domain.skin import Portraits, Sighting
 from grader.domain.views import VIEW_COLUMNS
+from grader.vision.light import log_light
 from grader.vision.portrait import sampled
 from grader.vision.rays import RAY_ANGLES
 from grader.vision.skin_map.grid import Floats, Values
-from grader.vision.skin_map.light import log_light
 from grader.vision.skin_map.mapper import MapSettings, SkinMap
 from grader.vision.skin_map.placing import sights, turns
 

@@ -37,8 +37,18 @@ def picture_of(
     skin = _skin(skin_map)
     _mark_ends(skin_map, ends, onto=skin)
     if spots is not None:
-        _outline(spots, onto=skin)
+        _outline(spots.labels > 0, onto=skin)
+        _letter(spots, onto=skin)
     return np.concatenate([views, gap, skin, _middles(skin_map)])
+
+
+def blush_picture(skin_map: SkinMap, blush: NDArray[np.bool_], caption: str) -> Picture:
+    """(h, w, 3) uint8: the map alone under a caption, blush outlined. blush: a cell each."""
+    head = np.full((2 * _GAP, _WIDTH, 3), _PAPER, np.uint8)
+    cv2.putText(head, caption, (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA)
+    skin = _skin(skin_map)
+    _outline(blush, onto=skin)
+    return np.concatenate([head, skin])
 
 
 def spot_letter(index: int) -> str:
@@ -88,11 +98,15 @@ def _mark_ends(skin_map: SkinMap, ends: Landmarks | None, onto: Picture) -> None
                 cv2.line(onto, (x + left, y + top), (x + right, y + bottom), colour, width, cv2.LINE_AA)
 
 
-def _outline(spots: Spots, onto: Picture) -> None:
-    inside = cv2.resize((spots.labels > 0).astype(np.float32), (_WIDTH, _MAP_HEIGHT), interpolation=cv2.INTER_CUBIC)
-    edges, _ = cv2.findContours((inside > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def _outline(cells: NDArray[np.bool_], onto: Picture) -> None:
+    inside = cv2.resize(cells.astype(np.float32), (_WIDTH, _MAP_HEIGHT), interpolation=cv2.INTER_CUBIC)
+    edges, _ = cv2.findContours((inside > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     for colour, width in ((_INK, 4), (_SPOT, 2)):
         cv2.drawContours(onto, edges, -1, colour, width, cv2.LINE_AA)
+
+
+def _letter(spots: Spots, onto: Picture) -> None:
+    for colour, width in ((_INK, 4), (_SPOT, 2)):
         for index, towards in enumerate(spots.place):  # a dozen at most, as a rule
             x, y = _place(towards)
             at = min(max(x - 8, 0), _WIDTH - 24), min(max(y + 7, 18), _MAP_HEIGHT - 4)

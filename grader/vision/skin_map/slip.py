@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from grader.domain.skin import Portraits
+from grader.vision.light import log_light
 from grader.vision.portrait import sampled
 from grader.vision.skin_map.grid import LONGITUDE_STEP_RAD, Floats, Spheroid, Values
-from grader.vision.skin_map.light import log_light
 from grader.vision.skin_map.placing import placed
 
 _ROUNDS = 1

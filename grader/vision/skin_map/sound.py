@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.vision.light import DARK
 from grader.vision.skin_map.blend import Blend
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, N_LONGITUDES, Floats
-from grader.vision.skin_map.light import DARK
 from grader.vision.skin_map.regions import Mask, around, connected, grown
 
 _DEGREE = 4

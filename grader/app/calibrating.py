@@ -1,0 +1,121 @@
+"""Calibrations that need a recording: it is replayed, and what was seen of its fruit goes to the procedure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.blush import LEAST_MARKED, BlushFit, fit_blush
+from grader.app.replay import replay
+from grader.app.setting_up import maps_by
+from grader.domain.decisions import FruitRecord
+from grader.domain.skin import Sighting
+from grader.errors import BadFile
+from grader.station.line import LineSettings
+from grader.storage.fruit_table import read_fruit_csv
+from grader.vision.hues import hues_deg
+from grader.vision.skin_by_views import SkinByViews
+from grader.vision.skin_map.mapper import MapSettings, SkinMapper
+from grader.vision.skin_map.picture import blush_picture
+
+_MOST_DRAWN = 12
+At = tuple[int, int]
+"""Lane and cup."""
+
+
+class BlushFound(NamedTuple):
+    """marked: what people said, by lane and cup, in the order of `fit.measured`. variety: of the recording."""
+
+    fit: BlushFit
+    marked: dict[At, float]
+    sightings: dict[At, Sighting]
+    settings: LineSettings
+    variety: str
+
+
+def find_blush(
+    recording: Path, marked_csv: Path, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> BlushFound:
+    """Fit where blush ends to fruit of a recording that people marked.
+
+    marked_csv: a table of lane, cup and blush_fraction; other columns are ignored, rows without a share are not marked.
+    Raises BadFile for what is wrong with it, GraderError as `fit_blush`, else as `replay`.
+    """
+    marked = read_marked(marked_csv)
+    sightings: dict[At, Sighting] = {}
+
+    def see(left: Sequence[Sighting]) -> None:
+        sightings.update({(each.lane, each.cup): each for each in left if (each.lane, each.cup) in marked})
+
+    replayed = replay(recording, progress=progress, see=see)
+    records = {(record.lane, record.cup): record for record in replayed.records}
+    for lane, cup in marked:
+        if (lane, cup) not in sightings or (lane, cup) not in records:
+            text = f"lane {lane} cup {cup} is marked, and no fruit was seen there in {recording}"
+            raise BadFile(marked_csv, text, remedy="take lanes and cups from the recording's fruit.csv")
+    hues = np.stack([_hues(replayed.settings, sightings[at], records[at]) for at in marked])
+    told = np.isfinite(hues[:, 0])
+    if not told.all():
+        lane, cup = list(marked)[int(np.argmin(told))]
+        raise BadFile(marked_csv, f"lane {lane} cup {cup} shows no colour", remedy="leave it out")
+    fit = fit_blush(hues, np.array(list(marked.values())))
+    return BlushFound(fit, marked, sightings, replayed.settings, replayed.settings.installation.variety)
+
+
+def read_marked(path: Path) -> dict[At, float]:
+    """Shares that people said, by lane and cup. Raises BadFile."""
+    table = read_fruit_csv(path)
+    if "blush_fraction" not in table.columns:
+        raise BadFile(path, "has no column blush_fraction", row=1, remedy="name what was marked so: shares from 0 to 1")
+    marked: dict[At, float] = {}
+    for record in table:
+        share, at = record.values["blush_fraction"], (record.lane, record.cup)
+        if share is None:
+            continue
+        if not 0.0 <= share <= 1.0:
+            text = f"lane {at[0]} cup {at[1]}: blush_fraction is {share:g}"
+            raise BadFile(path, text, remedy="give shares from 0 to 1: 60 % is 0.6")
+        if at in marked:
+            raise BadFile(path, f"lane {at[0]} cup {at[1]} is marked twice", remedy="leave one of the two")
+        marked[at] = share
+    if len(marked) < LEAST_MARKED:
+        raise BadFile(path, f"{len(marked)} fruit are marked", remedy=f"mark {LEAST_MARKED} or more")
+    return marked
+
+
+def _hues(settings: LineSettings, sighting: Sighting, record: FruitRecord) -> NDArray[np.float32]:
+    """(N_HUES,) as the line would measure them: by a map, or where there is none by the views."""
+    (made,) = maps_by(settings).of([sighting])
+    if made.measures is not None:
+        return made.measures.hues
+    by_views = SkinByViews(settings.camera_place, settings.installation.line, settings.colours, settings.by_views)
+    body = (record.values[name] for name in ("diameter_mm", "height_mm", "turn_deg"))
+    return by_views.of(sighting, *(float("nan") if value is None else value for value in body)).hues
+
+
+def write_blush_picture(found: BlushFound, path: Path) -> int:
+    """Maps of the marked fruit with their blush outlined, those that are farthest off first; how many there are.
+    Raises BadFile where it cannot be written."""
+    settings, off = found.settings, np.abs(found.fit.measured - list(found.marked.values()))
+    mapper = SkinMapper(settings.camera_place, settings.mapping or MapSettings())
+    strips: list[NDArray[np.uint8]] = []
+    places = list(found.marked.items())
+    for index in np.argsort(-off, kind="stable").tolist():
+        at, marked = places[index]
+        (skin_map,) = mapper.map([found.sightings[at]])
+        if skin_map is not None and len(strips) < _MOST_DRAWN:
+            caption = f"{at[0]} / {at[1]}    {100 * marked:.0f} % | {100 * found.fit.measured[index]:.0f} %"
+            blush = hues_deg(skin_map.skin.light, settings.colours) <= found.fit.to_deg
+            strips.append(blush_picture(skin_map, blush, caption))
+    try:
+        written = bool(strips) and cv2.imwrite(str(path), np.concatenate(strips))
+    except cv2.error:
+        written = False
+    if not written:
+        raise BadFile(path, "cannot be written as a picture", remedy="name one that ends in .png")
+    return len(strips)
