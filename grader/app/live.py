@@ -23,7 +23,7 @@ from grader.app.books import JOURNAL
 from grader.app.lot_books import lot_order, lots_on, start_of
 from grader.app.metrics import MetricsPort, metrics_page
 from grader.app.orders import OrderDesk
-from grader.app.setting_up import Decider, decider, map_process_by
+from grader.app.setting_up import Decider, decider, map_processes_by
 from grader.app.simulated_line import (
     READY_S,
     SimulatedRun,
@@ -202,7 +202,7 @@ def started(asked: SimulatedRun, progress: Callable[[float], None] = lambda shar
         closing.callback(camera.close)
         sensors = WatchedSensors(lambda: line.open_sensors(board.pulse_of), clock)
         closing.callback(sensors.close)
-        maps = WatchedMaps(lambda: map_process_by(settings), clock)
+        maps = WatchedMaps(lambda: map_processes_by(settings), clock)
         closing.callback(maps.close)
         if resume is not None:
             journal.commit([], not_known(before or installation, resume.unreported))

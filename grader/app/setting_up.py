@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from grader.config.sheets import load_sheet_for, sheet_path
 from grader.domain.artefacts import SugarModel
 from grader.domain.installation import Installation, usual_camera
 from grader.grading.compiled import compiled
-from grader.inference.maps import MapProcess, MapSkins
+from grader.inference.maps import MapProcesses, MapSkins
 from grader.station.line import LineSettings
 from grader.storage.artefacts import load_artefact
 from grader.storage.provenance import sha256_of
@@ -90,6 +92,15 @@ def maps_by(settings: LineSettings) -> MapSkins:
     return MapSkins(settings.camera_place, settings.colours, settings.mapping or MapSettings())
 
 
-def map_process_by(settings: LineSettings) -> MapProcess:
-    """Whoever does it in a process of its own. Raises DeviceError."""
-    return MapProcess(settings.camera_place, settings.colours, settings.mapping or MapSettings())
+_MAP_S, _MOST_BUSY = 0.006, 0.6
+"""What a map takes, and how much of their time processes are to make maps at most: at five sixths of it, a tenth of all
+maps came too late."""
+
+
+def map_processes_by(settings: LineSettings) -> MapProcesses:
+    """Whoever does it beside the line: as many processes as its fruit need, on as many cores as there are. Raises
+    DeviceError."""
+    line = settings.installation.line
+    needed = math.ceil(line.lanes * line.cups_per_second * _MAP_S / _MOST_BUSY)
+    count = min(needed, line.lanes, len(os.sched_getaffinity(0)))
+    return MapProcesses(count, settings.camera_place, settings.colours, settings.mapping or MapSettings())

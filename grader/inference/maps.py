@@ -1,4 +1,4 @@
-"""Whoever maps skins: at once, or in a process of its own on another core."""
+"""Whoever maps skins: at once, or in processes of their own on other cores."""
 
 from __future__ import annotations
 
@@ -79,6 +79,9 @@ class MapProcess:
         try:
             with born_deaf_to_ctrl_c():
                 self._process.start()
+            with contextlib.suppress(OSError, AttributeError):  # not everybody may, not every system can
+                # From its birth on: what it reads in before it works takes a core for a second.
+                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))  # a core is the line's, at once
         except OSError as problem:
             raise DeviceError(f"no process for maps of skin can be started: {problem}") from problem
         finally:
@@ -140,11 +143,41 @@ class MapProcess:
             )
 
 
+class MapProcesses:
+    """Several of them, each for lanes of its own: one that is hardly ever idle would keep fruit waiting for others."""
+
+    def __init__(self, count: int, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings) -> None:
+        """Raises DeviceError when not all can be started."""
+        with contextlib.ExitStack() as undo:
+            self._processes: list[MapProcess] = []
+            for _ in range(count):
+                self._processes.append(MapProcess(camera, colours, settings))
+                undo.callback(self._processes[-1].close)
+            undo.pop_all()
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes."""
+        return [process.pid for process in self._processes]
+
+    def ask(self, sightings: Sequence[Sighting]) -> None:
+        """As `MapProcess.ask`; raises DeviceError when any of them is gone."""
+        for index, process in enumerate(self._processes):
+            process.ask([each for each in sightings if each.lane % len(self._processes) == index])
+
+    def made(self) -> list[MappedSkin]:
+        """As `MapProcess.made`, likewise."""
+        return [made for process in self._processes for made in process.made()]
+
+    def close(self) -> None:
+        """End all. Idempotent."""
+        for process in self._processes:
+            process.close()
+
+
 def _work(
     fruit: Connection, made: Connection, camera: CameraPlace, colours: ColourCalibration, settings: MapSettings
 ) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # not everybody may, not every system can
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # a core that the line wants is the line's, at once
     keep_memory()
     cv2.setNumThreads(1)
     maps = MapSkins(camera, colours, settings)

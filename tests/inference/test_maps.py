@@ -15,7 +15,7 @@ import pytest
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import MappedSkin, Sighting
 from grader.errors import DeviceError
-from grader.inference.maps import MOST_WAITING, TOGETHER, MapProcess, MapSkins
+from grader.inference.maps import MOST_WAITING, TOGETHER, MapProcess, MapProcesses, MapSkins
 from grader.vision.skin_map.mapper import MapSettings
 
 PATIENCE_S = 30.0
@@ -40,7 +40,7 @@ def process() -> Iterator[MapProcess]:
     opened.close()
 
 
-def until_made(process: MapProcess, count: int) -> list[MappedSkin]:
+def until_made(process: MapProcess | MapProcesses, count: int) -> list[MappedSkin]:
     made: list[MappedSkin] = []
     deadline = time.monotonic() + PATIENCE_S
     while len(made) < count:
@@ -109,6 +109,24 @@ def test_a_process_that_was_killed_is_said_to_be_gone_and_closing_it_twice_is_sa
             process.ask(fruit)
     process.close()
     process.close()
+
+
+def test_several_processes_share_the_lanes_and_one_that_ends_is_missed(fruit: list[Sighting]) -> None:
+    both = MapProcesses(2, *MAPPED_BY)
+    try:
+        assert len(set(both.pids)) == 2
+        asked = {(lane, cup) for lane in range(4) for cup in range(3)}
+        both.ask([fruit[cup]._replace(lane=lane, cup=cup) for lane, cup in asked])
+        made = {(each.lane, each.cup): plain(each) for each in until_made(both, len(asked))}
+        assert made.keys() == asked
+        assert made[2, 1] == plain(MapSkins(*MAPPED_BY).of([fruit[1]._replace(lane=2)])[0])
+        os.kill(both.pids[1], signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        with pytest.raises(DeviceError, match="has ended"):
+            while time.monotonic() < deadline:
+                both.ask([fruit[0]._replace(lane=0)])
+    finally:
+        both.close()
 
 
 def test_a_fruit_with_too_few_views_has_no_map() -> None:
