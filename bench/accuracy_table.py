@@ -25,7 +25,7 @@ from rich.progress import Progress
 
 from bench.accuracy import measure
 from bench.accuracy_plot import Panel, limits_of_agreement, write_plots
-from bench.spots_on_maps import SpotJudge
+from bench.skins_on_maps import SkinJudge
 from grader.app.replay import replay, write_out
 from grader.app.simulating import write_simulated
 from grader.domain.skin import Sighting
@@ -69,14 +69,14 @@ SHEET, GROUP_B = "eu_apples", "Fuji"
 class OfVariety(NamedTuple):
     """figures: of `bench.accuracy`, and volume_percent_rmse, _bias, _worst, skin_seen. sd: by column, over the passes
     of one fruit, pooled over fruit. errors: by column, (n, 2) of every fruit that has a value what is true of it, and
-    by how much it is off, in the unit asked for. spots: what `SpotJudge` counted. agree: pairs of passes that agree on
+    by how much it is off, in the unit asked for. skins: what `SkinJudge` counted. agree: pairs of passes that agree on
     the class and all pairs, in one lane and across lanes."""
 
     variety: str
     figures: dict[str, float]
     sd: dict[str, float]
     errors: dict[str, Values]
-    spots: SpotJudge
+    skins: SkinJudge
     agree: tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -88,7 +88,7 @@ def measured(
         settings = LineSettings(
             level=LEVELS[LEVEL], seed=seed, fruit=fruit, lanes=LANES, variety=SIMULATED[variety], cups_per_second=12.0
         )
-        judge = SpotJudge(SimulatedLine(settings))
+        judge = SkinJudge(SimulatedLine(settings))
         once = _replayed(
             Path(folder) / "once", variety, fruit, seed, 1, lambda share: progress(0.6 * share), see=judge.see
         )
@@ -240,7 +240,7 @@ def page(found: Sequence[OfVariety], fruit: int, seed: int, passes: int, plots_a
     for asked in PASSED:
         sd = [asked.factor * each.sd[asked.column] for each in found]
         lines.append(_line(f"{asked.column.rsplit('_', 1)[0]}, SD over passes, {asked.unit}", asked.most, sd))
-    lines += _of_spots(found)
+    lines += [*_of_spots(found), *_of_stripes(found)]
     for which, least in enumerate(AGREE_LEAST):
         pairs = [each.agree[which] for each in found]
         share = [100.0 * same / max(of, 1) for same, of in [*pairs, tuple(np.sum(pairs, axis=0).tolist())]]
@@ -268,7 +268,7 @@ _NOTES = (
 
 
 def _of_spots(found: Sequence[OfVariety]) -> list[str]:
-    judges = [each.spots for each in found]
+    judges = [each.skins for each in found]
     n, sound = [each.lesions for each in judges], [each.sound for each in judges]
     missed = _shares([each.lesions - each.found for each in judges], n)
     twice = _shares([each.twice for each in judges], n)
@@ -285,6 +285,24 @@ def _of_spots(found: Sequence[OfVariety]) -> list[str]:
         "| sound fruit with a spot, % | | "
         + " | ".join(f"{each:.1f}" for each in _shares([each.sound_with_spot for each in judges], sound))
         + " |",
+    ]
+
+
+def _of_stripes(found: Sequence[OfVariety]) -> list[str]:
+    """An RMSE leaves out what has no value: those are said."""
+    pairs = [np.array(each.skins.stripes, np.float64).reshape(-1, 2) for each in found]
+    pairs.append(np.concatenate(pairs))
+    known = [each[np.isfinite(each).all(axis=1)] for each in pairs]
+    enough = [each if len(each) > 1 else np.full((2, 2), np.nan) for each in known]
+    mean = [f"{true:.3f}; {told:.3f}" for true, told in (each.mean(axis=0) for each in enough)]
+    rmse = [f"{float(np.sqrt(np.square(each[:, 1] - each[:, 0]).mean())):.3f}" for each in enough]
+    together = [f"{np.corrcoef(each.T)[0, 1]:.2f}" for each in enough]
+    without = [f"{len(each) - len(told)}" for each, told in zip(pairs, known, strict=True)]
+    return [
+        f"| contrast of stripes, mean: painted; measured | | {' | '.join(mean)} |",
+        f"| contrast of stripes, RMSE | | {' | '.join(rmse)} |",
+        f"| contrast of stripes, correlation | | {' | '.join(together)} |",
+        f"| contrast of stripes, fruit without a value | | {' | '.join(without)} |",
     ]
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bench.accuracy_table import PASSED, TRUTH, OfVariety, measured, page
-from bench.spots_on_maps import SpotJudge
+from bench.skins_on_maps import SkinJudge
 from hardware.sim.line import LineSettings, SimulatedLine
 
 LINE = SimulatedLine(LineSettings(fruit=1))
@@ -21,13 +21,14 @@ def of_variety(name: str, **changed: float) -> OfVariety:
     }
     figures |= {"skin_seen": 0.9, "missing": 0.0, "extra": 0.0, "flagged_fraction": 0.01}
     sd = {asked.column: 0.5 * asked.most / asked.factor for asked in PASSED}
-    spots = SpotJudge(LINE, lesions=100, found=99, twice=int(changed.get("twice", 0)), area_off=[0.1, -0.1], sound=50)
+    skins = SkinJudge(LINE, lesions=100, found=99, twice=int(changed.get("twice", 0)), area_off=[0.1, -0.1], sound=50)
+    skins.stripes += [(0.1, 0.12), (0.3, 0.28), (0.2, math.nan)]
     return OfVariety(
         name,
         figures | changed,
         {column: changed.get(f"{column}_sd", value) for column, value in sd.items()},
         {asked.column: np.array([[70.0, -1.0], [75.0, 0.0], [80.0, 1.0]]) for asked in TRUTH},
-        spots,
+        skins,
         ((98, 100), (int(changed.get("agree", 96)), 100)),
     )
 
@@ -44,6 +45,13 @@ def test_lesions_counted_twice_and_passes_that_disagree_are_marked() -> None:
     assert "| two passes of the same class, across lanes, % | at least 95 | 96.0 | 90.0 ✗ | 93.0 ✗ |" in text
 
 
+def test_stripes_are_compared_where_both_have_a_value_and_the_others_are_counted() -> None:
+    text = page([of_variety("A"), of_variety("B")], 100, 1, 10)
+    assert "| contrast of stripes, mean: painted; measured | | 0.200; 0.200 | 0.200; 0.200 | 0.200; 0.200 |" in text
+    assert "| contrast of stripes, RMSE | | 0.020 | 0.020 | 0.020 |" in text
+    assert "| contrast of stripes, fruit without a value | | 1 | 1 | 2 |" in text
+
+
 def test_no_figure_is_no_pass() -> None:
     assert "| nan ✗ |" in page([of_variety("A", blush_fraction_sd=math.nan)], 100, 1, 10)
     assert "0.800 ✗" in page([of_variety("A", skin_seen=0.8)], 100, 1, 10)
@@ -54,5 +62,7 @@ def test_a_small_run_has_every_figure() -> None:
     assert found.figures["truth_fruit"] == 8 and found.figures["missing"] == 0
     assert all(math.isfinite(found.figures[f"{asked.column}_rmse"]) for asked in TRUTH)
     assert all(math.isfinite(sd) for sd in found.sd.values())
-    assert found.spots.lesions >= found.spots.found > 0 and found.spots.sound > 0
+    assert found.skins.lesions >= found.skins.found > 0 and found.skins.sound > 0
+    stripes = np.array(found.skins.stripes)
+    assert np.abs(stripes[:, 1] - stripes[:, 0]).max() < 0.2 and np.corrcoef(stripes.T)[0, 1] > 0.6
     assert sum(all_ for _, all_ in found.agree) == 2 and found.agree[0][0] + found.agree[1][0] <= 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.spots_on_maps import body_under
+from bench.skins_on_maps import body_under
 from grader.app.replay import replay
 from grader.domain.skin import Sighting
 from grader.storage.recordings import new_recording

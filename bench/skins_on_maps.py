@@ -1,19 +1,22 @@
-"""Spots that were found on maps of skin, against the lesions that the simulated line had painted on it."""
+"""Spots and stripes that were found on maps of skin, against what the simulated line had painted on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.domain.skin import Sighting
+from grader.vision.skin_map.blend import Blend
 from grader.vision.skin_map.grid import DIRECTIONS
 from grader.vision.skin_map.mapper import SkinMap, SkinMapper, map_settings_for
 from grader.vision.skin_map.measures import spots_on
 from grader.vision.skin_map.regions import connected, grown
 from grader.vision.skin_map.spots import Spots
+from grader.vision.skin_map.stripes import stripe_contrast
 from hardware.sim.line import SimulatedLine
 from hardware.sim.motion import Ride
 from hardware.sim.reference import CAMERA, PULSES_PER_CUP, PULSES_PER_FRAME
@@ -23,27 +26,38 @@ LEAST_MM2 = 20.0
 """Smaller lesions are no error when they are not found, and none when they are."""
 _PART = 0.5
 """Share of a cell that a lesion takes at least to be there."""
+_CELLS_OF_SKIN = 5
+"""Cells of the painted skin, along and across, to one of a map."""
 
 Grid = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Painted:
-    """What was painted, cell by cell of a map: lesion, number of a lesion from 1 on, 0 for none; skin, outside hollows.
-    area_mm2: true area of each lesion on skin."""
+    """What was painted, cell by cell of a map: lesion, number of a lesion from 1 on, 0 for none; skin, outside hollows;
+    light, what it reflects of blue, green, red. area_mm2: true area of each lesion on skin. stem: (3,) towards it."""
 
     lesion: Grid
     skin: NDArray[np.bool_]
+    light: NDArray[np.float32]
     area_mm2: tuple[float, ...]
+    stem: NDArray[np.float64]
+
+    @property
+    def stripe_contrast(self) -> float:
+        """As it is measured, of what was painted."""
+        seen = np.ones(self.skin.shape, np.float32)
+        return stripe_contrast(Blend(self.light, seen, 0 * seen, seen > 0), self.stem)
 
 
 @dataclass
-class SpotJudge:
+class SkinJudge:
     """Maps what a replay shows it once more, and compares. Counts over all fruit so far; a lesion is one, or several
     that touch, of LEAST_MM2 and more, that lies wholly on skin that was seen.
 
     lesions, found, twice: how many, and with one spot or more, or with more than one. area_off: of those with one spot
     of their own, its area over the true one, less 1. sound, sound_with_spot: fruit without lesions. unmapped: fruit.
+    stripes: of every fruit that was mapped, the contrast of those that were painted and of those that were found.
     """
 
     line: SimulatedLine
@@ -54,6 +68,7 @@ class SpotJudge:
     sound: int = 0
     sound_with_spot: int = 0
     unmapped: int = 0
+    stripes: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         installation = self.line.installation
@@ -68,6 +83,7 @@ class SpotJudge:
                 continue
             painted = painted_on(self.line, sighting, skin_map)
             self._compare(painted, spots_on(skin_map, self._settings), skin_map.skin.seen)
+            self.stripes.append((painted.stripe_contrast, stripe_contrast(skin_map.skin, skin_map.body.axis)))
 
     def _compare(self, painted: Painted, spots: Spots, seen: NDArray[np.bool_]) -> None:
         if not painted.area_mm2:
@@ -108,7 +124,10 @@ def painted_on(line: SimulatedLine, sighting: Sighting, skin_map: SkinMap) -> Pa
     for number, each in enumerate(lesions, start=1):
         lesion[each.cells[each.cover >= _PART]] = number
     areas = tuple(float((each.cover * on_skin[each.cells]).sum()) for each in lesions)
-    return Painted(lesion.reshape(skin.skin.shape)[row, column], skin.skin[row, column], areas)
+    light = cv2.blur(skin.reflectance[..., :3], (_CELLS_OF_SKIN, _CELLS_OF_SKIN))[row, column]
+    return Painted(
+        lesion.reshape(skin.skin.shape)[row, column], skin.skin[row, column], light, areas, np.asarray(lies[:, 2])
+    )
 
 
 def body_under(ride: Ride, sighting: Sighting, skin_map: SkinMap) -> NDArray[np.float64]:
