@@ -99,7 +99,15 @@ _WAVES = _waves(4)
 _N_WAVES = _WAVES.shape[1]
 _WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAYS, -1), np.float32)
 _SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
-_DOUBT = np.float32(0.02)
+_STIFF = np.diag(np.array([0.2, 0.2, 0.2, 0.4, 0.8, 0.2, 0.2, 0.4, 0.8], np.float32))
+"""How little a fruit's outline waves about an ellipse, in the weight of a ray: to an outline that is known it does
+nothing; over a quarter of a turn that a leaf hides, the line is the ellipse's."""
+_CIRCLE = np.array([1, 0, 1, 0, 0], np.float32)
+_ROUND = np.diag(np.array([0.3, 0.3, 0.3, 0, 0], np.float32))
+"""Terms of an ellipse, x^2, xy, y^2, x, y, that are a circle, and how much like one it is, likewise."""
+_LEAST_CURVED = np.float32(0.1)
+_SQUARES = np.stack([RAYS[0] * RAYS[0], RAYS[0] * RAYS[1], RAYS[1] * RAYS[1]])
+_DOUBT = np.float32(0.0003)
 """Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
 _MOST_ROUNDS = 8
 
@@ -111,8 +119,8 @@ def fruit_alone(
 
     An outline as smooth as a fruit's stands as it is. In one that bulges, where a ray changes its matter before it
     reaches the belt, the fruit may end at the change (then a leaf follows) or at the belt (then it was a rot at its
-    rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides; nothing is left
-    standing out of that line.
+    rim). A smooth line, an ellipse with a few waves, fitted to the rays that do not change and do not stick out of it,
+    decides; nothing is left standing out of that line.
     """
     out_of_line = outer - outer @ _SMOOTH
     bulging = np.flatnonzero((out_of_line > np.float32(bulge_px / 2)).any(axis=1))
@@ -138,8 +146,10 @@ def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px:
     known = (inner + outer) / 2
     for _ in range(_MOST_ROUNDS):
         weight = np.where(doubtful, _DOUBT, np.float32(1.0))
-        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
-        smooth = np.linalg.solve(normal, ((weight * known) @ _WAVES)[:, :, None])[:, :, 0] @ _WAVES.T
+        ellipse = _ellipse(known, weight)
+        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES) + _STIFF
+        off = (weight * (known - ellipse)) @ _WAVES
+        smooth = ellipse + np.linalg.solve(normal, off[:, :, None])[:, :, 0] @ _WAVES.T
         known = np.minimum(np.maximum(smooth, inner), outer)
         most = smooth + np.float32(bulge_px)
         radius[row] = np.minimum(known, most)
@@ -150,3 +160,17 @@ def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px:
         row, known, doubtful = row[unsettled], known[unsettled], again[unsettled]
         inner, outer = inner[unsettled], outer[unsettled]
     return radius
+
+
+def _ellipse(radius: Floats, weight: Floats) -> Floats:
+    """Radii (n, N_RAYS) of the ellipses through the ends of rays, by least squares. Their middles lie anywhere: that of
+    an outline is not the fruit's where a leaf is part of it."""
+    mean = (weight * radius).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
+    x, y = (radius / mean) * RAYS[:, None]
+    terms = np.stack([x * x, x * y, y * y, x, y], axis=1)  # an ellipse is where a sum of them is 1
+    weighted = terms * weight[:, None]
+    normal = weighted @ terms.transpose(0, 2, 1) + _ROUND
+    ellipse = np.linalg.solve(normal, (weighted.sum(axis=2) + _ROUND @ _CIRCLE)[:, :, None])[:, :, 0]
+    square = np.maximum(ellipse[:, :3] @ _SQUARES, _LEAST_CURVED)
+    linear = ellipse[:, 3:] @ RAYS
+    return np.asarray(mean * (np.sqrt(linear * linear + 4 * square) - linear) / (2 * square))

@@ -99,6 +99,17 @@ def test_leaf_beside_a_fruit_makes_it_two_millimetres_larger_at_most(leaf: tuple
 LEAF = (22.0, 34.0, 40.0)
 
 
+@pytest.mark.parametrize("colour", [RED, YELLOW])
+@pytest.mark.parametrize(("dx", "dy", "leaf_px"), [(20, -36, 60), (0, -38, 70), (-30, -30, 50)])
+def test_a_leaf_over_a_quarter_of_its_edge_makes_a_fruit_four_millimetres_larger_at_most(
+    colour: tuple[float, float, float], dx: int, dy: int, leaf_px: int
+) -> None:
+    views = look([Disc(240 + dx, 80 + dy, leaf_px, LEAF), Disc(240, 80, 84, colour)])
+    callipers_mm = of(views, 0, 1).callipers_mm[0]
+    assert callipers_mm.max() < 84 * 0.8 + 4.0
+    assert callipers_mm.min() == pytest.approx(84 * 0.8, abs=0.3)
+
+
 def test_leaf_from_a_fruit_to_the_pictures_edge_does_not_make_it_cut_and_the_edge_does() -> None:
     up = [Disc(240, y, 28, LEAF) for y in range(0, 40, 6)]
     fruit = of(look([*up, Disc(240, 80, 90, YELLOW)]), 0, 1)
