@@ -36,14 +36,14 @@ class BlushFit(NamedTuple):
     rmse_usual: float
 
 
-def fit_blush(hue_shares: NDArray[np.float32], marked: Values) -> BlushFit:
-    """Fit by least squares. hue_shares: (n, N_HUES) as in `FruitMeasurements`; marked: (n,) shares that people said.
+def fit_blush(tones: NDArray[np.float32], marked: Values) -> BlushFit:
+    """Fit by least squares. tones: (n, 4, N_HUES) as in `FruitMeasurements`; marked: (n,) shares that people said.
 
     Raises GraderError where the fruit do not tell.
     """
     n = len(marked)
     ends = np.arange(HUES_FROM_DEG + _STEP_DEG, HUES_FROM_DEG + N_HUES, _STEP_DEG)
-    squares = np.stack([np.square(blush_of(hue_shares, end) - marked) for end in ends], axis=1)  # (n, ends)
+    squares = np.stack([np.square(blush_of(tones, end) - marked) for end in ends], axis=1)  # (n, ends)
     whole = squares.sum(axis=0)
     serve = ends[np.sqrt(whole / n) < np.sqrt(whole.min() / n) + _AS_GOOD]
     if np.ptp(serve) > _TOO_WIDE_DEG:
@@ -53,13 +53,13 @@ def fit_blush(hue_shares: NDArray[np.float32], marked: Values) -> BlushFit:
         )
     without_each = np.array([_best(ends, whole - of_fruit) for of_fruit in squares])
     to_deg = _best(ends, whole)
-    others = [blush_of(shares, end) for shares, end in zip(hue_shares, without_each, strict=True)]
+    others = [blush_of(of_fruit, end) for of_fruit, end in zip(tones, without_each, strict=True)]
     return BlushFit(
         to_deg=to_deg,
         to_deg_se=float(np.sqrt((n - 1) / n * np.square(without_each - without_each.mean()).sum())),  # jackknife
-        measured=blush_of(hue_shares, to_deg),
+        measured=blush_of(tones, to_deg),
         rmse=_rmse(np.array(others) - marked),
-        rmse_usual=_rmse(blush_of(hue_shares, USUAL_BLUSH_TO_DEG) - marked),
+        rmse_usual=_rmse(blush_of(tones, USUAL_BLUSH_TO_DEG) - marked),
     )
 
 

@@ -18,7 +18,7 @@ from grader.domain.skin import Sighting
 from grader.errors import BadFile
 from grader.station.line import LineSettings
 from grader.storage.fruit_table import read_fruit_csv
-from grader.vision.hues import hues_deg
+from grader.vision.hues import skin_colours
 from grader.vision.skin_by_views import SkinByViews
 from grader.vision.skin_map.mapper import MapSettings, SkinMapper
 from grader.vision.skin_map.picture import blush_picture
@@ -58,12 +58,12 @@ def find_blush(
         if (lane, cup) not in sightings or (lane, cup) not in records:
             text = f"lane {lane} cup {cup} is marked, and no fruit was seen there in {recording}"
             raise BadFile(marked_csv, text, remedy="take lanes and cups from the recording's fruit.csv")
-    hues = np.stack([_hues(replayed.settings, sightings[at], records[at]) for at in marked])
-    told = np.isfinite(hues[:, 0])
+    tones = np.stack([_tones(replayed.settings, sightings[at], records[at]) for at in marked])
+    told = np.isfinite(tones[:, 0, 0])
     if not told.all():
         lane, cup = list(marked)[int(np.argmin(told))]
         raise BadFile(marked_csv, f"lane {lane} cup {cup} shows no colour", remedy="leave it out")
-    fit = fit_blush(hues, np.array(list(marked.values())))
+    fit = fit_blush(tones, np.array(list(marked.values())))
     return BlushFound(fit, marked, sightings, replayed.settings, replayed.settings.installation.variety)
 
 
@@ -88,14 +88,14 @@ def read_marked(path: Path) -> dict[At, float]:
     return marked
 
 
-def _hues(settings: LineSettings, sighting: Sighting, record: FruitRecord) -> NDArray[np.float32]:
-    """(N_HUES,) as the line would measure them: by a map, or where there is none by the views."""
+def _tones(settings: LineSettings, sighting: Sighting, record: FruitRecord) -> NDArray[np.float32]:
+    """(4, N_HUES) as the line would measure them: by a map, or where there is none by the views."""
     (made,) = maps_by(settings).of([sighting])
     if made.measures is not None:
-        return made.measures.hues
+        return made.measures.tones
     by_views = SkinByViews(settings.camera_place, settings.installation.line, settings.colours, settings.by_views)
     body = (record.values[name] for name in ("diameter_mm", "height_mm", "turn_deg"))
-    return by_views.of(sighting, *(float("nan") if value is None else value for value in body)).hues
+    return by_views.of(sighting, *(float("nan") if value is None else value for value in body)).tones
 
 
 def write_blush_picture(found: BlushFound, path: Path) -> int:
@@ -110,7 +110,7 @@ def write_blush_picture(found: BlushFound, path: Path) -> int:
         (skin_map,) = mapper.map([found.sightings[at]])
         if skin_map is not None and len(strips) < _MOST_DRAWN:
             caption = f"{at[0]} / {at[1]}    {100 * marked:.0f} % | {100 * found.fit.measured[index]:.0f} %"
-            blush = hues_deg(skin_map.skin.light, settings.colours) <= found.fit.to_deg
+            blush = skin_colours(skin_map.skin.light, settings.colours)[1] <= found.fit.to_deg
             strips.append(blush_picture(skin_map, blush, caption))
     try:
         written = bool(strips) and cv2.imwrite(str(path), np.concatenate(strips))

@@ -30,6 +30,9 @@ QUANTITIES: dict[str, Quantity] = {
     "mass_g": Quantity("g", 2, "mass", "单果重"),
     "blush_fraction": Quantity("1", 4, "blush share of the skin", "着色面积比"),
     "ground_hue_deg": Quantity("deg", 1, "ground colour hue", "底色色相"),
+    "ground_lightness": Quantity("CIELAB", 1, "ground colour L*", "底色 L*"),
+    "ground_a": Quantity("CIELAB", 1, "ground colour a*", "底色 a*"),
+    "ground_b": Quantity("CIELAB", 1, "ground colour b*", "底色 b*"),
     "hue_spread_deg": Quantity("deg", 1, "spread of the skin's hue", "果面色相离散度"),
     "stripe_contrast": Quantity("1", 3, "contrast of stripes", "条纹反差"),
     "defect_area_mm2": Quantity("mm2", 1, "defect area", "缺陷面积"),
@@ -50,21 +53,24 @@ QUANTITIES: dict[str, Quantity] = {
 class FruitMeasurements:
     """One row per fruit. NaN: not measured (flags say why); never 0 in place of a missing value.
 
-    lane (n,) int16; cup (n,) int64 cup serial; flags (n,) uint32 bits of `Flag`; hue_shares (n, N_HUES) float32, share
-    of the skin in each degree of hue from HUES_FROM_DEG on; all others (n,) float64 in the unit of their name, meanings
-    as in `QUANTITIES` and docs of the recording format.
+    lane (n,) int16; cup (n,) int64 cup serial; flags (n,) uint32 bits of `Flag`; all others (n,) float64 in the unit
+    of their name, meanings as in `QUANTITIES` and docs of the recording format, but tones (n, 4, N_HUES) float32: the
+    share of the skin in each degree of hue from HUES_FROM_DEG on, together 1, and its mean L*, a* and b* times that.
     """
 
     lane: NDArray[np.int16]
     cup: NDArray[np.int64]
     flags: NDArray[np.uint32]
-    hue_shares: NDArray[np.float32]
+    tones: NDArray[np.float32]
     diameter_mm: Values
     height_mm: Values
     volume_ml: Values
     mass_g: Values
     blush_fraction: Values
     ground_hue_deg: Values
+    ground_lightness: Values
+    ground_a: Values
+    ground_b: Values
     hue_spread_deg: Values
     stripe_contrast: Values
     defect_area_mm2: Values
@@ -81,7 +87,7 @@ class FruitMeasurements:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            shape = (len(self.lane), N_HUES) if field.name == "hue_shares" else (len(self.lane),)
+            shape = (len(self.lane), 4, N_HUES) if field.name == "tones" else (len(self.lane),)
             if getattr(self, field.name).shape != shape:
                 raise ValueError(f"{field.name} has shape {getattr(self, field.name).shape}, lane {self.lane.shape}")
 
@@ -103,7 +109,7 @@ class FruitMeasurements:
             lane=lane,
             cup=np.array(np.broadcast_to(np.asarray(cup, np.int64), lane.shape)),
             flags=np.array(np.broadcast_to(np.asarray(flags, np.uint32), lane.shape)),
-            hue_shares=np.broadcast_to(np.float32(np.nan), (len(lane), N_HUES)),
+            tones=np.broadcast_to(np.float32(np.nan), (len(lane), 4, N_HUES)),
             **values,
         )
 

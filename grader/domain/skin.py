@@ -42,8 +42,8 @@ class SkinMeasures(NamedTuple):
     of the true skin area shown at 65 degrees or less. turn_deg: mean turn from frame to frame, without its sense.
     defect_area_mm2, defect_count, largest_defect_mm2: of spots on seen skin, each counted once; defect_fraction: their
     share of the whole skin. stripe_contrast: standard deviation of log green light around the fruit, as far as it is
-    the same from stem to calyx; NaN where too little was seen. hues: (N_HUES,) float32, share of the whole skin in each
-    degree of hue from HUES_FROM_DEG on, together 1; NaN where nothing has a hue.
+    the same from stem to calyx; NaN where too little was seen. tones: (4, N_HUES) float32 as in `FruitMeasurements`,
+    NaN where nothing has a hue.
     """
 
     height_mm: float
@@ -54,7 +54,7 @@ class SkinMeasures(NamedTuple):
     largest_defect_mm2: float
     defect_fraction: float
     stripe_contrast: float
-    hues: NDArray[np.float32]
+    tones: NDArray[np.float32]
 
 
 class MappedSkin(NamedTuple):

@@ -217,7 +217,7 @@ def _measured_faults(path: Path, key: str, limit: Limit) -> Iterator[Fault]:
 def _value_faults(path: Path, quantities: tuple[str, ...], value: float) -> Iterator[Fault]:
     if all(name.endswith("_fraction") or name == "skin_seen" for name in quantities) and value > 1.0:
         yield Fault(path, f"{value:g} is more than the whole", f"shares run from 0 to 1: write {value / 100:g}")
-    elif value < 0.0 and not any(QUANTITIES[name].unit == "deg" for name in quantities):
+    elif value < 0.0 and not any(QUANTITIES[name].unit in ("deg", "CIELAB") for name in quantities):
         yield Fault(path, f"{value:g} is below zero", "give a positive limit")
     elif abs(value) > 1e9:
         yield Fault(path, f"{value:g} is impossible", f"give the limit in {QUANTITIES[quantities[0]].unit}")

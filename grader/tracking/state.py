@@ -110,7 +110,7 @@ class Course:
         return self.last_past(self.enters - self.pulses_per_cup // 2, pulse) + 1
 
 
-MEASURED = (*Combined._fields, *(name for name in SkinMeasures._fields if name not in ("hues", *Combined._fields)))
+MEASURED = (*Combined._fields, *(name for name in SkinMeasures._fields if name not in ("tones", *Combined._fields)))
 """What is measured of a cup's fruit, as columns: names as in `FruitMeasurements`."""
 
 
@@ -130,7 +130,7 @@ class TrackState:
     What was seen, (lanes, slots, ...): a cup has the slot of its serial modulo slots, from its first view until it is
     decided about. cup: its serial, or NO_CUP. n_views, views, view_pulse, occupancy: its views. n_missed: frames that
     should have shown it and did not. flags: bits of `Flag`. seen: it has left the picture, and these are made of its
-    views: look, codes of `track.Look`; measured, columns as in MEASURED; hues, as in `SkinMeasures`.
+    views: look, codes of `track.Look`; measured, columns as in MEASURED; tones, as in `SkinMeasures`.
 
     What was said: said, by (lane, cup serial). references, by (lane, kind), those of the latest time; lane_references,
     made of them, None when they have to be made anew.
@@ -156,7 +156,7 @@ class TrackState:
     seen: NDArray[np.bool_]
     look: NDArray[np.uint8]
     measured: NDArray[np.float64]
-    hues: NDArray[np.float32]
+    tones: NDArray[np.float32]
     decided: NDArray[np.int64]
     scale: ScaleState
     passed: int
@@ -211,7 +211,7 @@ def new_track(
         densities=Densities.of(lanes),
         look=np.zeros(shape, np.uint8),
         measured=np.full((*shape, len(MEASURED)), np.nan),
-        hues=np.full((*shape, N_HUES), np.nan, np.float32),
+        tones=np.full((*shape, 4, N_HUES), np.nan, np.float32),
         decided=np.full(lanes, course.first_cup - 1, np.int64),
         scale=scale,
         passed=course.first_cup - 1,

@@ -171,12 +171,12 @@ def join_maps(state: TrackState, maps: Sequence[MappedSkin]) -> None:
 
 
 def _take_skin(state: TrackState, at: tuple[int, int], measures: SkinMeasures) -> None:
-    *values, state.hues[at] = measures
+    *values, state.tones[at] = measures
     state.measured[at][_OF_SKIN] = values
 
 
 _OF_BODY = [MEASURED.index(name) for name in Combined._fields]
-_OF_SKIN = [MEASURED.index(name) for name in SkinMeasures._fields if name != "hues"]
+_OF_SKIN = [MEASURED.index(name) for name in SkinMeasures._fields if name != "tones"]
 _FOR_VIEWS = [MEASURED.index(name) for name in ("diameter_mm", "height_mm", "turn_deg")]
 ByViews = Callable[[Sighting, float, float, float], SkinMeasures]
 """Of a fruit, its diameter_mm, height_mm and turn_deg."""
@@ -219,13 +219,13 @@ def decide(
     shown = held & (state.n_views[lane, slot] >= settings.enough_views) & ((flags & ~np.uint32(Flag.NOT_SEEN)) == 0)
     looks = Looks(fruit=look == Look.FRUIT, empty=empty, plainly_empty=empty & shown)
     measured = dict(zip(MEASURED, np.where(held[:, None], state.measured[lane, slot], np.nan).T, strict=True))
-    hues = np.where(held[:, None], state.hues[lane, slot], np.float32(np.nan))
+    tones = np.where(held[:, None, None], state.tones[lane, slot], np.float32(np.nan))
     mass_g, light, heavy = masses(state, lane, cup, said, looks, measured["volume_ml"], flags, settings)
-    flags |= _where(shows_skin & np.isnan(hues[:, 0]), Flag.NO_COLOUR)
+    flags |= _where(shows_skin & np.isnan(tones[:, 0, 0]), Flag.NO_COLOUR)
     small = (measured["diameter_mm"] < settings.least_diameter_mm) & ((flags & Flag.OUT_OF_PLACE) != 0)
     plain = (look == Look.FRUIT) & ~(small & light)  # small, weightless and anywhere in its cup: litter
     rows = np.flatnonzero(plain | heavy | ((look == Look.DOUBTFUL) & ~light))
-    seen, hues = {name: values[rows] for name, values in measured.items()}, hues[rows]
+    seen, tones = {name: values[rows] for name, values in measured.items()}, tones[rows]
     scans = [said[row].scan for row in rows]
     _forget(state, lane[held], slot[held])
 
@@ -247,12 +247,12 @@ def decide(
         "shape_index": shape_index,
         "ssc_brix": brix,
         "ssc_brix_sd": brix_sd,
-        "hue_spread_deg": hue_spread_of(hues),
+        "hue_spread_deg": hue_spread_of(tones),
         **seen,
     }
     # Not by `unmeasured`, which takes 0.1 ms: this is called for every row of cups.
     values = dict.fromkeys(QUANTITIES, np.full(len(lane), np.nan)) | known
-    return FruitMeasurements(lane=lane.astype(np.int16), cup=cup, flags=flags, hue_shares=hues, **values)
+    return FruitMeasurements(lane=lane.astype(np.int16), cup=cup, flags=flags, tones=tones, **values)
 
 
 _NO_FRUIT = FruitMeasurements.unmeasured(np.empty(0, np.int16), np.empty(0, np.int64))
@@ -282,7 +282,7 @@ def _forget(state: TrackState, lane: Cups, slot: Cups) -> None:
     state.seen[lane, slot] = False
     state.look[lane, slot] = Look.NOTHING
     state.measured[lane, slot] = np.nan
-    state.hues[lane, slot] = np.nan
+    state.tones[lane, slot] = np.nan
     state.skins.mapped[lane, slot] = False
     for key in zip(lane.tolist(), cup.tolist(), strict=True):
         state.skins.undecided.pop(key, None)

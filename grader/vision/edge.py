@@ -107,8 +107,11 @@ _ROUND = np.diag(np.array([0.3, 0.3, 0.3, 0, 0], np.float32))
 """Terms of an ellipse, x^2, xy, y^2, x, y, that are a circle, and how much like one it is, likewise."""
 _LEAST_CURVED = np.float32(0.1)
 _SQUARES = np.stack([RAYS[0] * RAYS[0], RAYS[0] * RAYS[1], RAYS[1] * RAYS[1]])
-_DOUBT = np.float32(0.0003)
-"""Weight of a ray that may not end at the fruit's edge: enough to keep the fit tied down where there are many."""
+_DOUBT, _HIDDEN = np.float32(0.02), np.float32(0.0003)
+"""Weight of a ray that may not end at the fruit's edge: enough to keep waves tied down where there are many; and where
+an ellipse does that."""
+_HIDDEN_RAYS = 6
+"""Doubtful ones side by side, 45 degrees: something lies there."""
 _MOST_ROUNDS = 8
 
 
@@ -119,8 +122,8 @@ def fruit_alone(
 
     An outline as smooth as a fruit's stands as it is. In one that bulges, where a ray changes its matter before it
     reaches the belt, the fruit may end at the change (then a leaf follows) or at the belt (then it was a rot at its
-    rim). A smooth line, an ellipse with a few waves, fitted to the rays that do not change and do not stick out of it,
-    decides; nothing is left standing out of that line.
+    rim). A smooth line, fitted to the rays that do not change and do not stick out of it, decides: a few waves, or
+    where much of the outline is hidden an ellipse with hardly any. Nothing is left standing out of that line.
     """
     out_of_line = outer - outer @ _SMOOTH
     bulging = np.flatnonzero((out_of_line > np.float32(bulge_px / 2)).any(axis=1))
@@ -145,9 +148,13 @@ def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px:
     row = np.arange(len(outer))
     known = (inner + outer) / 2
     for _ in range(_MOST_ROUNDS):
-        weight = np.where(doubtful, _DOUBT, np.float32(1.0))
-        ellipse = _ellipse(known, weight)
-        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES) + _STIFF
+        hidden = _is_hidden(doubtful)
+        weight = np.where(doubtful, np.where(hidden, _HIDDEN, _DOUBT)[:, None], np.float32(1.0))
+        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
+        ellipse = np.zeros_like(known)
+        if hidden.any():
+            ellipse[hidden] = _ellipse(known[hidden], weight[hidden])
+            normal[hidden] += _STIFF
         off = (weight * (known - ellipse)) @ _WAVES
         smooth = ellipse + np.linalg.solve(normal, off[:, :, None])[:, :, 0] @ _WAVES.T
         known = np.minimum(np.maximum(smooth, inner), outer)
@@ -160,6 +167,14 @@ def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px:
         row, known, doubtful = row[unsettled], known[unsettled], again[unsettled]
         inner, outer = inner[unsettled], outer[unsettled]
     return radius
+
+
+def _is_hidden(doubtful: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) where doubtful rays (n, N_RAYS) stand side by side over so much of an outline that waves say nothing."""
+    run = doubtful
+    for _ in range(_HIDDEN_RAYS - 1):
+        run = run & np.roll(run, 1, axis=1)
+    return np.asarray(run.any(axis=1))
 
 
 def _ellipse(radius: Floats, weight: Floats) -> Floats:

@@ -12,7 +12,7 @@ from grader.domain.skin import Sighting, SkinMeasures
 from grader.domain.views import MOST_VIEWS, VIEW_COLUMNS
 from grader.vision.face import CELL_SHARE, SEEN_DEG, FaceSampler, skin_weights
 from grader.vision.geometry import nominal_turn, sight_deg
-from grader.vision.hues import hue_shares, hues_deg
+from grader.vision.hues import skin_colours, tones_of
 from grader.vision.light import light_of
 from grader.vision.portrait import on_one_strip
 from grader.vision.spots import SpotFinder, SpotSettings
@@ -47,7 +47,7 @@ class SkinByViews:
         portraits, pulses = sighting.portraits, sighting.pulses
         faces = self._faces.sample(*on_one_strip(portraits), portraits.radius_px)
         turned = np.asarray((pulses - pulses[:1]) * self._rad_per_pulse(diameter_mm, turn_deg), np.float64)
-        hue_deg = hues_deg(light_of(faces), self._colours)
+        lab, hue_deg = skin_colours(light_of(faces), self._colours)
         cells = self._skin_weights[sighting.lane] * np.isfinite(hue_deg)
         weight = np.where(cells.sum(axis=1) >= self._settings.least_skin, turn_weights(turned), 0.0)
         spots = self._spots.find(faces)
@@ -65,7 +65,7 @@ class SkinByViews:
             largest_defect_mm2=float(np.minimum(largest_mm2, area_mm2)),
             defect_fraction=dark,
             stripe_contrast=np.nan,
-            hues=hue_shares(hue_deg, weight[:, None] * cells),
+            tones=tones_of(lab, hue_deg, weight[:, None] * cells),
         )
 
     def _rad_per_pulse(self, diameter_mm: float, turn_deg: float) -> float:

@@ -20,7 +20,12 @@ def skins(n: int, seed: int) -> NDArray[np.float32]:
     between = ((hue > 20) & (hue < 90)).astype(float)
     share = rng.dirichlet([1.0, 1.0, 0.6], n)
     parts = np.stack([part / part.sum() for part in (red, yellow, between)])
-    return (share @ parts).astype(np.float32)
+    return tones_of_shares(share @ parts)
+
+
+def tones_of_shares(shares: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Without colours beside the hue, which say nothing here."""
+    return np.stack([shares, *(np.zeros_like(shares),) * 3], axis=1).astype(np.float32)
 
 
 @pytest.mark.parametrize("true_deg", [38.0, 52.5, 66.0])
@@ -52,6 +57,6 @@ def test_marks_that_agree_with_the_usual_end_leave_it() -> None:
 
 
 def test_marks_that_do_not_tell_are_refused_in_words() -> None:
-    all_red = np.tile(np.eye(N_HUES, dtype=np.float32)[40], (20, 1))
+    all_red = tones_of_shares(np.tile(np.eye(N_HUES)[40], (20, 1)))
     with pytest.raises(GraderError, match="both, much blush and much ground colour"):
         fit_blush(all_red, np.ones(20))

@@ -140,6 +140,10 @@ outlet = 8
 """
 
 
+def test_a_green_ground_colour_can_be_asked_for(tmp_path: Path) -> None:
+    assert found(tmp_path, ("defect_area_mm2 = { max = 50 }", "ground_a = { max = -5 }")) == []
+
+
 def test_blush_ends_where_the_sheet_says_for_the_lots_variety(tmp_path: Path) -> None:
     assert compiled(load_sheet("house_default"), "Fuji").blush_to_deg == 45.0
     assert found(tmp_path, ("[sizes]", "[blush]\nto_deg = 50\nvarieties = { Gala = 55.5 }\n\n[sizes]")) == []

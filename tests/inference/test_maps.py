@@ -53,7 +53,7 @@ def until_made(process: MapProcess | MapProcesses, count: int) -> list[MappedSki
 def plain(made: MappedSkin) -> tuple[object, ...]:
     """All but how long it took."""
     measures = made.measures
-    return (made.lane, made.cup, made.drawn, None if measures is None else (*measures[:-1], measures.hues.tolist()))
+    return (made.lane, made.cup, made.drawn, None if measures is None else (*measures[:-1], measures.tones.tolist()))
 
 
 def test_a_process_makes_the_maps_that_are_made_at_once(process: MapProcess, fruit: list[Sighting]) -> None:

@@ -59,7 +59,7 @@ def test_anything_is_mapped_or_not_and_every_value_is_one_that_can_be(seed: int,
     for measures in known:
         assert 5.0 < measures.height_mm < 400.0
         assert 0.0 <= measures.skin_seen <= 1.0
-        assert np.isnan(measures.hues).all() or measures.hues.sum() == pytest.approx(1.0, abs=1e-5)
+        assert np.isnan(measures.tones).all() or measures.tones[0].sum() == pytest.approx(1.0, abs=1e-5)
         assert 5.0 < measures.turn_deg < 100.0
         assert 0.0 <= measures.largest_defect_mm2 <= measures.defect_area_mm2 < 40_000.0
         assert 0.0 <= measures.defect_fraction <= 1.0 and measures.defect_count == int(measures.defect_count)

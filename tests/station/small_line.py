@@ -130,12 +130,12 @@ class KnowingSkin:
             largest_defect_mm2=0.0,
             defect_fraction=0.0,
             stripe_contrast=0.1,
-            hues=MOSTLY_RED,
+            tones=MOSTLY_RED,
         )
 
 
-MOSTLY_RED = np.zeros(N_HUES, np.float32)
-MOSTLY_RED[[40, 120]] = 0.8, 0.2
+MOSTLY_RED = np.zeros((4, N_HUES), np.float32)
+MOSTLY_RED[0, [40, 120]] = 0.8, 0.2
 """Hues of 10 and of 90 degrees."""
 
 

@@ -56,7 +56,7 @@ RUN = RunInfo(
 )
 
 
-SINCE_VERSION_1 = ("hue_spread_deg", "stripe_contrast")
+SINCE_VERSION_1 = ("ground_lightness", "ground_a", "ground_b", "hue_spread_deg", "stripe_contrast")
 """Quantities that a journal of the first version has no columns for."""
 
 

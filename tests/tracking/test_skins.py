@@ -24,7 +24,7 @@ from grader.vision.rays import N_RAYS
 
 FRAMES = range(400, 1000, 48)
 CUPS = [(0, 2), (1, 2), (0, 3)]
-RED, YELLOW = np.eye(N_HUES, dtype=np.float32)[[40, 120]]
+RED, YELLOW = (np.eye(N_HUES, dtype=np.float32)[degree] * np.ones((4, 1), np.float32) for degree in (40, 120))
 """All of the skin at 10.5 degrees, or at 90.5."""
 MEASURES = SkinMeasures(
     height_mm=66.6,
@@ -35,7 +35,7 @@ MEASURES = SkinMeasures(
     largest_defect_mm2=20.0,
     defect_fraction=0.002,
     stripe_contrast=0.15,
-    hues=RED,
+    tones=RED,
 )
 
 
@@ -100,12 +100,12 @@ def test_what_the_map_says_is_that_fruits_alone() -> None:
     passed(state)
     join_maps(state, [MappedSkin(0, 3, MEASURES)])
     fruit = decided(state)
-    values = {name: value for name, value in MEASURES._asdict().items() if name != "hues"}
+    values = {name: value for name, value in MEASURES._asdict().items() if name != "tones"}
     assert {name: float(getattr(fruit[0, 3], name)[0]) for name in values} == values
-    assert np.array_equal(fruit[0, 3].hue_shares[0], RED)
+    assert np.array_equal(fruit[0, 3].tones[0], RED)
     assert not fruit[0, 3].flags[0] & (Flag.NO_MAP | Flag.TURN_UNSURE)
     for other in ((0, 2), (1, 2)):
-        assert np.isnan(fruit[other].hue_shares).all() and np.isnan(fruit[other].skin_seen[0])
+        assert np.isnan(fruit[other].tones).all() and np.isnan(fruit[other].skin_seen[0])
         assert fruit[other].flags[0] & Flag.NO_MAP
 
 
@@ -120,7 +120,7 @@ def test_a_fruit_whose_turn_was_not_seen_says_so() -> None:
 def test_a_fruit_of_which_nothing_shows_a_colour_says_so() -> None:
     state = track()
     passed(state)
-    join_maps(state, [MappedSkin(0, 2, MEASURES), MappedSkin(1, 2, MEASURES._replace(hues=RED * np.nan))])
+    join_maps(state, [MappedSkin(0, 2, MEASURES), MappedSkin(1, 2, MEASURES._replace(tones=RED * np.nan))])
     flagged = {cup: bool(fruit.flags[0] & Flag.NO_COLOUR) for cup, fruit in decided(state).items()}
     assert flagged == {(0, 2): False, (1, 2): True, (0, 3): True}
 
@@ -163,13 +163,13 @@ def test_only_fruit_without_a_map_are_measured_by_their_views_and_each_by_its_ow
     def by_views(sighting: Sighting, *body: float) -> SkinMeasures:
         asked.append((sighting.lane, sighting.cup))
         assert sighting.portraits.pixels[0, 0, 0, 0] == number_of(sighting.lane, sighting.cup, int(sighting.pulses[0]))
-        return MEASURES._replace(defect_count=5.0 + sighting.lane, hues=YELLOW)
+        return MEASURES._replace(defect_count=5.0 + sighting.lane, tones=YELLOW)
 
     fruit = decided(state, by_views)
     assert sorted(asked) == [(0, 2), (1, 2)]
     assert [float(fruit[cup].defect_count[0]) for cup in CUPS] == [5.0, 6.0, MEASURES.defect_count]
     assert all(
-        np.array_equal(fruit[cup].hue_shares[0], hues) for cup, hues in zip(CUPS, (YELLOW, YELLOW, RED), strict=True)
+        np.array_equal(fruit[cup].tones[0], tones) for cup, tones in zip(CUPS, (YELLOW, YELLOW, RED), strict=True)
     )
     assert not state.skins.undecided
 

@@ -12,7 +12,7 @@ from grader.domain.skin import Portraits, Sighting
 from grader.domain.views import Occupancy
 from grader.units import Pulse
 from grader.vision.eye import Eye
-from grader.vision.hues import blush_of, ground_hue_of
+from grader.vision.hues import blush_of, ground_of
 from grader.vision.skin_by_views import ByViewsSettings, SkinByViews, spheroid_area_mm2, turn_weights
 
 PLACE, LINE = camera(2, 1280, turn_deg_per_pulse=0.47), line(2)
@@ -57,8 +57,8 @@ def test_a_fruit_that_is_half_red_in_every_view_is_half_blush_and_its_ground_is_
     found = by_views().of(
         sighting({pulse: picture(pulse, lane, red_side) for pulse in PULSES}, lane), DIAMETER_MM, HEIGHT_MM, np.nan
     )
-    assert float(blush_of(found.hues, 45.0)) == pytest.approx(0.5, abs=0.05)
-    assert 75 < float(ground_hue_of(found.hues, 45.0)) < 100
+    assert float(blush_of(found.tones, 45.0)) == pytest.approx(0.5, abs=0.05)
+    assert 75 < float(ground_of(found.tones, 45.0)[0]) < 100
     assert found.skin_seen > 0.85  # the nominal turn stands for the one that nobody told
     assert np.isnan(found.turn_deg) and found.height_mm == HEIGHT_MM
 
@@ -70,7 +70,7 @@ def test_a_view_that_shows_hardly_any_skin_says_nothing_of_colour() -> None:
         pictures[pulse] = frame(PLACE, [Disc(x, y, 95, RED), Disc(x, y, 85, (245.0, 245.0, 245.0))], 1.5, pulse)
     mixed = sighting(pictures)
     strict, open_to_all = (
-        float(blush_of(by_views(least_skin=least).of(mixed, DIAMETER_MM, HEIGHT_MM, np.nan).hues, 45.0))
+        float(blush_of(by_views(least_skin=least).of(mixed, DIAMETER_MM, HEIGHT_MM, np.nan).tones, 45.0))
         for least in (0.2, 0.0)
     )
     assert strict == pytest.approx(0.0, abs=0.005) and open_to_all > 0.03
@@ -95,7 +95,7 @@ def test_of_a_fruit_without_a_colour_nothing_is_said_of_colour_or_spots() -> Non
     grey = sighting({pulse: picture(pulse) for pulse in PULSES})
     grey.portraits.pixels[:] = 128
     found = by_views().of(grey, DIAMETER_MM, HEIGHT_MM, np.nan)
-    assert found.hues.shape == (N_HUES,) and np.isnan(found.hues).all()
+    assert found.tones.shape == (4, N_HUES) and np.isnan(found.tones).all()
     assert np.isnan([found.defect_area_mm2, found.defect_count, found.largest_defect_mm2, found.defect_fraction]).all()
 
 

@@ -31,7 +31,7 @@ def measures_of(skin_map: SkinMap) -> SkinMeasures:
 
 
 def blush_on(skin_map: SkinMap) -> float:
-    return float(blush_of(measures_of(skin_map).hues, 45.0))
+    return float(blush_of(measures_of(skin_map).tones, 45.0))
 
 
 @pytest.mark.parametrize("share", [0.65, 1.0, 1.4])
@@ -154,7 +154,7 @@ def test_frames_that_were_lost_do_not_change_the_map() -> None:
     )
     whole, less = measures_of(surely_mapped(fruit)), measures_of(surely_mapped(some))
     assert less.turn_deg == pytest.approx(whole.turn_deg, abs=0.1)
-    assert blush_of(less.hues, 45.0) == pytest.approx(blush_of(whole.hues, 45.0), abs=0.006)
+    assert blush_of(less.tones, 45.0) == pytest.approx(blush_of(whole.tones, 45.0), abs=0.006)
 
 
 def test_what_was_seen_is_what_some_view_looked_at_straight_enough() -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from grader.domain.colour import ColourCalibration
 from grader.domain.skin import SkinMeasures
-from grader.vision.hues import hue_shares, hues_deg
+from grader.vision.hues import skin_colours, tones_of
 from grader.vision.skin_map.grid import DIRECTIONS, N_LATITUDES, Floats, cell_areas
 from grader.vision.skin_map.mapper import MapSettings, SkinMap
 from grader.vision.skin_map.sound import soundness
@@ -27,7 +27,7 @@ def measured(
     skin = skin_map.skin
     area = cell_areas_mm2(skin_map) * _is_skin(skin_map, settings.hollow_deg)
     whole = float(area.sum())
-    hue_deg = hues_deg(skin.light, colours)
+    lab, hue_deg = skin_colours(skin.light, colours)
     has_hue = (skin.weight > _LEAST_WEIGHT) & np.isfinite(hue_deg)
     spots = spots_on(skin_map, settings)
     dark_mm2 = float(spots.area_mm2.sum())
@@ -40,7 +40,7 @@ def measured(
         largest_defect_mm2=float(spots.area_mm2.max(initial=0.0)),
         defect_fraction=dark_mm2 / whole,
         stripe_contrast=stripe_contrast(skin, skin_map.body.axis),
-        hues=hue_shares(hue_deg, _spoken_for(area, has_hue)),
+        tones=tones_of(lab, hue_deg, _spoken_for(area, has_hue)),
     )
 
 
