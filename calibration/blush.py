@@ -22,6 +22,8 @@ LEAST_MARKED = 10
 _STEP_DEG = 0.5
 _AS_GOOD, _TOO_WIDE_DEG = 0.01, 30.0
 """Hues whose RMSE is so little above that of the best serve as well; where they reach so far, nothing was told."""
+_LEAST_SURE_DEG = 6.0
+"""Standard error of a number that is worth setting."""
 
 
 class BlushFit(NamedTuple):
@@ -46,7 +48,7 @@ def fit_blush(tones: NDArray[np.float32], marked: Values) -> BlushFit:
     squares = np.stack([np.square(blush_of(tones, end) - marked) for end in ends], axis=1)  # (n, ends)
     whole = squares.sum(axis=0)
     serve = ends[np.sqrt(whole / n) < np.sqrt(whole.min() / n) + _AS_GOOD]
-    if np.ptp(serve) > _TOO_WIDE_DEG:
+    if np.ptp(serve) > _TOO_WIDE_DEG or serve[0] == ends[0] or serve[-1] == ends[-1]:
         raise GraderError(
             f"any hue from {serve[0]:g} to {serve[-1]:g} degrees agrees with what was marked: mark fruit that have "
             "both, much blush and much ground colour"
@@ -54,11 +56,20 @@ def fit_blush(tones: NDArray[np.float32], marked: Values) -> BlushFit:
     without_each = np.array([_best(ends, whole - of_fruit) for of_fruit in squares])
     to_deg = _best(ends, whole)
     others = [blush_of(of_fruit, end) for of_fruit, end in zip(tones, without_each, strict=True)]
+    rmse = _rmse(np.array(others) - marked)
+    if rmse >= marked.std():
+        raise GraderError(
+            f"what was marked does not go with what is seen: {100 * rmse:.0f} points off, as one share for all would "
+            "be. Are lanes and cups those of the fruit that were looked at?"
+        )
+    se = float(np.sqrt((n - 1) / n * np.square(without_each - without_each.mean()).sum()))  # jackknife
+    if se > _LEAST_SURE_DEG:
+        raise GraderError(f"blush ends at {to_deg:g} degrees or {se:.0f} beside it: mark more fruit")
     return BlushFit(
         to_deg=to_deg,
-        to_deg_se=float(np.sqrt((n - 1) / n * np.square(without_each - without_each.mean()).sum())),  # jackknife
+        to_deg_se=se,
         measured=blush_of(tones, to_deg),
-        rmse=_rmse(np.array(others) - marked),
+        rmse=rmse,
         rmse_usual=_rmse(blush_of(tones, USUAL_BLUSH_TO_DEG) - marked),
     )
 

@@ -18,9 +18,9 @@ from grader.domain.skin import Sighting
 from grader.errors import BadFile
 from grader.station.line import LineSettings
 from grader.storage.fruit_table import read_fruit_csv
-from grader.vision.hues import skin_colours
 from grader.vision.skin_by_views import SkinByViews
 from grader.vision.skin_map.mapper import MapSettings, SkinMapper
+from grader.vision.skin_map.measures import colours_on
 from grader.vision.skin_map.picture import blush_picture
 
 _MOST_DRAWN = 12
@@ -29,22 +29,29 @@ At = tuple[int, int]
 
 
 class BlushFound(NamedTuple):
-    """marked: what people said, by lane and cup, in the order of `fit.measured`. variety: of the recording."""
+    """marked: what people said, by lane and cup, in the order of `fit.measured`. variety: empty where nobody said."""
 
     fit: BlushFit
     marked: dict[At, float]
     sightings: dict[At, Sighting]
     settings: LineSettings
     variety: str
+    warnings: tuple[str, ...]
 
 
 def find_blush(
-    recording: Path, marked_csv: Path, *, progress: Callable[[int, int], None] = lambda done, total: None
+    recording: Path,
+    marked_csv: Path,
+    *,
+    sheet: Path | str | None = None,
+    variety: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> BlushFound:
     """Fit where blush ends to fruit of a recording that people marked.
 
-    marked_csv: a table of lane, cup and blush_fraction; other columns are ignored, rows without a share are not marked.
-    Raises BadFile for what is wrong with it, GraderError as `fit_blush`, else as `replay`.
+    marked_csv: a table of lane, cup and blush_fraction, with what other columns of fruit.csv there are; rows without a
+    share are not marked. sheet, variety: as for `replay`. Raises BadFile for what is wrong with the table, GraderError
+    as `fit_blush`, else as `replay`.
     """
     marked = read_marked(marked_csv)
     sightings: dict[At, Sighting] = {}
@@ -52,19 +59,24 @@ def find_blush(
     def see(left: Sequence[Sighting]) -> None:
         sightings.update({(each.lane, each.cup): each for each in left if (each.lane, each.cup) in marked})
 
-    replayed = replay(recording, progress=progress, see=see)
+    replayed = replay(recording, sheet=sheet, variety=variety, progress=progress, see=see)
     records = {(record.lane, record.cup): record for record in replayed.records}
     for lane, cup in marked:
         if (lane, cup) not in sightings or (lane, cup) not in records:
             text = f"lane {lane} cup {cup} is marked, and no fruit was seen there in {recording}"
-            raise BadFile(marked_csv, text, remedy="take lanes and cups from the recording's fruit.csv")
+            raise BadFile(marked_csv, text, remedy="`grader replay` writes a fruit.csv with all lanes and cups")
+        if (share := marked[lane, cup]) == records[lane, cup].values["blush_fraction"] and round(share, 2) != share:
+            text = f"lane {lane} cup {cup}: {share:g} is what the station measures, and nobody's word"
+            raise BadFile(marked_csv, text, remedy="leave blush_fraction empty where nobody looked")
     tones = np.stack([_tones(replayed.settings, sightings[at], records[at]) for at in marked])
     told = np.isfinite(tones[:, 0, 0])
     if not told.all():
         lane, cup = list(marked)[int(np.argmin(told))]
         raise BadFile(marked_csv, f"lane {lane} cup {cup} shows no colour", remedy="leave it out")
     fit = fit_blush(tones, np.array(list(marked.values())))
-    return BlushFound(fit, marked, sightings, replayed.settings, replayed.settings.installation.variety)
+    settings = replayed.settings
+    named = variety or settings.installation.variety
+    return BlushFound(fit, marked, sightings, settings, named.strip(), replayed.warnings)
 
 
 def read_marked(path: Path) -> dict[At, float]:
@@ -98,24 +110,27 @@ def _tones(settings: LineSettings, sighting: Sighting, record: FruitRecord) -> N
     return by_views.of(sighting, *(float("nan") if value is None else value for value in body)).tones
 
 
+def require_picture(path: Path) -> None:
+    """Raises BadFile for a name that no picture can be written under."""
+    if path.is_dir() or not cv2.haveImageWriter(str(path)):
+        raise BadFile(path, "cannot be written as a picture", remedy="name one that ends in .png")
+
+
 def write_blush_picture(found: BlushFound, path: Path) -> int:
-    """Maps of the marked fruit with their blush outlined, those that are farthest off first; how many there are.
-    Raises BadFile where it cannot be written."""
+    """Maps of the marked fruit with their blush outlined, those that are farthest off first; how many there are: none
+    where no marked fruit has a map. Raises BadFile where it cannot be written."""
     settings, off = found.settings, np.abs(found.fit.measured - list(found.marked.values()))
-    mapper = SkinMapper(settings.camera_place, settings.mapping or MapSettings())
+    mapping = settings.mapping or MapSettings()
+    mapper = SkinMapper(settings.camera_place, mapping)
     strips: list[NDArray[np.uint8]] = []
     places = list(found.marked.items())
     for index in np.argsort(-off, kind="stable").tolist():
         at, marked = places[index]
-        (skin_map,) = mapper.map([found.sightings[at]])
-        if skin_map is not None and len(strips) < _MOST_DRAWN:
+        (skin_map,) = mapper.map([found.sightings[at]]) if len(strips) < _MOST_DRAWN else (None,)
+        if skin_map is not None:
             caption = f"{at[0]} / {at[1]}    {100 * marked:.0f} % | {100 * found.fit.measured[index]:.0f} %"
-            blush = skin_colours(skin_map.skin.light, settings.colours)[1] <= found.fit.to_deg
+            blush = colours_on(skin_map, settings.colours, mapping)[1] <= found.fit.to_deg
             strips.append(blush_picture(skin_map, blush, caption))
-    try:
-        written = bool(strips) and cv2.imwrite(str(path), np.concatenate(strips))
-    except cv2.error:
-        written = False
-    if not written:
-        raise BadFile(path, "cannot be written as a picture", remedy="name one that ends in .png")
+    if strips and not cv2.imwrite(str(path), np.concatenate(strips)):
+        raise BadFile(path, "cannot be written")
     return len(strips)

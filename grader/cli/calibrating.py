@@ -9,6 +9,7 @@ import numpy as np
 
 from grader.app.calibrating import BlushFound
 from grader.cli.words import Language, say
+from grader.domain.colour import USUAL_BLUSH_TO_DEG
 
 _MOST_NAMED = 5
 
@@ -16,11 +17,20 @@ _MOST_NAMED = 5
 def blush_in_words(found: BlushFound, lang: Language) -> Iterator[str]:
     """Where blush ends, how sure that is, what to write into a sheet, and the fruit that are farthest off."""
     fit, said = found.fit, np.array(list(found.marked.values()))
+    usual = {"usual_deg": f"{USUAL_BLUSH_TO_DEG:g}", "usual": f"{100 * fit.rmse_usual:.1f}"}
     yield say(lang, "blush_ends", deg=f"{fit.to_deg:g}", se=f"{fit.to_deg_se:.1f}", fruit=len(said))
-    yield say(lang, "blush_off", rmse=f"{100 * fit.rmse:.1f}", usual=f"{100 * fit.rmse_usual:.1f}")
-    yield say(lang, "blush_as_usual" if fit.rmse >= fit.rmse_usual else "blush_into_sheet")
-    yield "    [blush.varieties]"
-    yield f"    {json.dumps(found.variety or say(lang, 'blush_variety'), ensure_ascii=False)} = {fit.to_deg:g}"
+    yield say(lang, "blush_off", rmse=f"{100 * fit.rmse:.1f}", **usual)
+    if fit.rmse >= fit.rmse_usual:
+        yield say(lang, "blush_as_usual", **usual)
+    else:
+        yield say(lang, "blush_into_sheet")
+        if found.variety:
+            name = json.dumps(found.variety, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML takes it so
+            yield "    [blush.varieties]"
+            yield f"    {name} = {fit.to_deg:g}"
+        else:
+            yield "    [blush]"
+            yield f"    to_deg = {fit.to_deg:g}"
     places, off = list(found.marked), fit.measured - said
     yield say(lang, "blush_farthest")
     for index in np.argsort(-np.abs(off), kind="stable")[:_MOST_NAMED].tolist():

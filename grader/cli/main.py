@@ -419,25 +419,32 @@ def blush(
         Path, typer.Argument(help="a table of lane, cup and blush_fraction: shares that somebody said, 0 to 1")
     ],
     out: Annotated[Path | None, typer.Option(help="a picture to write: skins, what is called blush outlined")] = None,
+    sheet: Sheet = None,
+    variety: Annotated[str, typer.Option(help="of the fruit, if the recording does not say")] = "",
     lang: Lang = "",
 ) -> None:
     """Find the hue at which blush ends, so that the station says what people say; it goes into a grade sheet.
 
     Somebody who grades by eye looks at ten fruit and more of one variety, some with much blush and some with little.
     """
-    from grader.app.calibrating import find_blush, write_blush_picture
+    from grader.app.calibrating import find_blush, require_picture, write_blush_picture
     from grader.cli.calibrating import blush_in_words
 
     language = language_asked(lang)
     if out is not None:
         _folder(out.parent)
+        require_picture(out)
     with _progress("replaying") as bar:
-        found = find_blush(recording, marked, progress=lambda done, all_: bar(done / max(all_, 1)))
+        found = find_blush(
+            recording, marked, sheet=sheet, variety=variety, progress=lambda done, all_: bar(done / max(all_, 1))
+        )
+    _warn(found.warnings)
     for line in blush_in_words(found, language):
         console.print(line, soft_wrap=True)
     if out is not None:
         drawn = write_blush_picture(found, out)
-        console.print(say(language, "blush_picture", path=out, drawn=drawn), soft_wrap=True)
+        key = "blush_picture" if drawn else "blush_no_picture"
+        console.print(say(language, key, path=out, drawn=drawn), soft_wrap=True)
 
 
 @app.command()

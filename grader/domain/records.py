@@ -16,7 +16,8 @@ def rounded(measurements: FruitMeasurements) -> FruitMeasurements:
     """The same fruit with every quantity rounded to its decimals in `QUANTITIES`; what is not finite becomes NaN.
 
     Whoever grades should grade these numbers: then a sheet applied to the journal later decides as the
-    line did, and a reason never says "65.00 > 65". Rounding twice changes nothing.
+    line did (blush is what the sheet of then called so), and a reason never says "65.00 > 65". Rounding twice changes
+    nothing.
     """
     values: dict[str, Any] = {
         name: _rounded(column, QUANTITIES[name].decimals) for name, column in measurements.quantities()

@@ -36,7 +36,7 @@ class Sighting(NamedTuple):
 
 
 class SkinMeasures(NamedTuple):
-    """What a map of the whole skin says of a fruit.
+    """What a map of the whole skin says of a fruit, or without one its views.
 
     height_mm: along the stem-calyx axis, which is better known once it is seen how the fruit turned. skin_seen: share
     of the true skin area shown at 65 degrees or less. turn_deg: mean turn from frame to frame, without its sense.

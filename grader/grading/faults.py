@@ -107,6 +107,12 @@ def _blush_faults(sheet: Sheet) -> Iterator[Fault]:
     last = HUES_FROM_DEG + N_HUES
     ends: list[tuple[Path, float]] = [(("blush", "to_deg"), sheet.blush.to_deg)]
     ends += [(("blush", "varieties", name), deg) for name, deg in sheet.blush.varieties.items()]
+    named = Counter(name.strip().casefold() for name in sheet.blush.varieties)
+    for name in sheet.blush.varieties:
+        if not name.strip():
+            yield Fault(("blush", "varieties", name), "a variety without a name", "name it, or set to_deg for all")
+        elif named[name.strip().casefold()] > 1:
+            yield Fault(("blush", "varieties", name), f'variety "{name}" is named twice', "leave one of the two")
     for path, deg in ends:
         if not HUES_FROM_DEG < deg < last:
             yield Fault(path, f"{deg:g} is no hue of skin", f"give degrees between {HUES_FROM_DEG} and {last}")

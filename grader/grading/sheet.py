@@ -142,7 +142,7 @@ class Sizes(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Blush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is called blush: skin of hues up to to_deg, a CIELAB hue angle (D65), or for varieties that are named up to
-    theirs. What lies beyond is ground colour. source: who says so."""
+    theirs. What lies beyond is ground colour. source: who says so, for whoever reads the sheet."""
 
     source: str = ""
     to_deg: float = USUAL_BLUSH_TO_DEG
@@ -235,4 +235,4 @@ def quantities_in(key: str) -> tuple[str, ...]:
 
 
 def _named_in(variety: str, varieties: tuple[str, ...]) -> bool:
-    return variety.strip().casefold() in {name.casefold() for name in varieties}
+    return variety.strip().casefold() in {name.strip().casefold() for name in varieties}

@@ -116,9 +116,13 @@ class MapProcess:
             raise DeviceError("the process that maps skins has ended") from None
         return made
 
+    def kill(self) -> None:
+        """Have it end, without waiting for that."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it. Idempotent."""
-        self._process.kill()
+        self.kill()
         self._process.join(_END_S)
         with self._asked:
             self._closing = True
@@ -171,6 +175,8 @@ class MapProcesses:
 
     def close(self) -> None:
         """End all. Idempotent."""
+        for process in self._processes:
+            process.kill()
         for process in self._processes:
             process.close()
 

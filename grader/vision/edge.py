@@ -101,7 +101,7 @@ _WAVE_PAIRS = np.asarray((_WAVES[:, :, None] * _WAVES[:, None, :]).reshape(N_RAY
 _SMOOTH = np.asarray(_WAVES @ np.linalg.pinv(_WAVES), np.float32)  # (N_RAYS, N_RAYS): radii onto their smooth line
 _STIFF = np.diag(np.array([0.2, 0.2, 0.2, 0.4, 0.8, 0.2, 0.2, 0.4, 0.8], np.float32))
 """How little a fruit's outline waves about an ellipse, in the weight of a ray: to an outline that is known it does
-nothing; over a quarter of a turn that a leaf hides, the line is the ellipse's."""
+nothing; where a leaf hides much of one, the line is the ellipse's."""
 _CIRCLE = np.array([1, 0, 1, 0, 0], np.float32)
 _ROUND = np.diag(np.array([0.3, 0.3, 0.3, 0, 0], np.float32))
 """Terms of an ellipse, x^2, xy, y^2, x, y, that are a circle, and how much like one it is, likewise."""
@@ -111,7 +111,8 @@ _DOUBT, _HIDDEN = np.float32(0.02), np.float32(0.0003)
 """Weight of a ray that may not end at the fruit's edge: enough to keep waves tied down where there are many; and where
 an ellipse does that."""
 _HIDDEN_RAYS = 6
-"""Doubtful ones side by side, 45 degrees: something lies there."""
+"""Rays side by side that change their matter, 45 degrees, some of which stand out: a leaf lies there. The dark side of
+a fruit changes as much and stands out nowhere; an odd shape stands out and is the fruit's own matter."""
 _MOST_ROUNDS = 8
 
 
@@ -134,27 +135,30 @@ def fruit_alone(
     doubtful = (inner < outer_there) | (out_of_line[bulging] > bulge_px)
     asked = np.flatnonzero(doubtful.any(axis=1))
     radius = outer.copy()
-    radius[bulging[asked]] = _fitted(inner[asked], outer_there[asked], doubtful[asked], bulge_px)
+    other, standing_out = inner[asked] < outer_there[asked], out_of_line[bulging[asked]] > bulge_px
+    leafy = _is_wide(other) & (other & standing_out).any(axis=1)
+    radius[bulging[asked]] = _fitted(inner[asked], outer_there[asked], doubtful[asked], leafy, bulge_px)
     return radius
 
 
-def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px: float) -> Floats:
+def _fitted(
+    inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], leafy: NDArray[np.bool_], bulge_px: float
+) -> Floats:
     """Radii by the smooth line of `fruit_alone`: least squares, weighed anew by what it says of each ray.
 
     All (n, N_RAYS). inner, outer: where a ray ends at the least and at the most, the same where it does not change.
-    doubtful: it is not weighed at first.
+    doubtful: it hardly counts at first. leafy: (n,) bool, a leaf lies over much of it.
     """
     radius = np.empty_like(outer)
     row = np.arange(len(outer))
     known = (inner + outer) / 2
     for _ in range(_MOST_ROUNDS):
-        hidden = _is_hidden(doubtful)
-        weight = np.where(doubtful, np.where(hidden, _HIDDEN, _DOUBT)[:, None], np.float32(1.0))
+        weight = np.where(doubtful, np.where(leafy, _HIDDEN, _DOUBT)[:, None], np.float32(1.0))
         normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
         ellipse = np.zeros_like(known)
-        if hidden.any():
-            ellipse[hidden] = _ellipse(known[hidden], weight[hidden])
-            normal[hidden] += _STIFF
+        if leafy.any():
+            ellipse[leafy] = _ellipse(known[leafy], weight[leafy])
+            normal[leafy] += _STIFF
         off = (weight * (known - ellipse)) @ _WAVES
         smooth = ellipse + np.linalg.solve(normal, off[:, :, None])[:, :, 0] @ _WAVES.T
         known = np.minimum(np.maximum(smooth, inner), outer)
@@ -164,14 +168,14 @@ def _fitted(inner: Floats, outer: Floats, doubtful: NDArray[np.bool_], bulge_px:
         unsettled = np.flatnonzero((again != doubtful).any(axis=1))  # half as many from round to round
         if not len(unsettled):
             break
-        row, known, doubtful = row[unsettled], known[unsettled], again[unsettled]
+        row, known, doubtful, leafy = row[unsettled], known[unsettled], again[unsettled], leafy[unsettled]
         inner, outer = inner[unsettled], outer[unsettled]
     return radius
 
 
-def _is_hidden(doubtful: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) where doubtful rays (n, N_RAYS) stand side by side over so much of an outline that waves say nothing."""
-    run = doubtful
+def _is_wide(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) where marked rays (n, N_RAYS) stand side by side over so much of an outline that waves say nothing."""
+    run = marked
     for _ in range(_HIDDEN_RAYS - 1):
         run = run & np.roll(run, 1, axis=1)
     return np.asarray(run.any(axis=1))

@@ -2,7 +2,7 @@
 
 Rows are circles of latitude about the turning axis, spread so that each stands for the same area of a
 sphere; columns are longitudes. While a fruit turns, every longitude passes the middle; so the mean over
-views of each row's share is the share of the whole belt of skin, and rows need no weights between them.
+views of each row's share is the share of the whole belt of skin; `skin_weights` adds what no row shows.
 """
 
 from __future__ import annotations

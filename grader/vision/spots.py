@@ -2,7 +2,7 @@
 
 Blush and shading darken skin too, so both are taken out first. A pigment dims every band in its own proportion
 (Beer-Lambert's law), so what blush takes from the red band stands in a fixed proportion to what it takes from the green
-one, and the fruit of the frame show that proportion themselves. What remains is compared with a smooth surface laid
+one, and the faces that are looked at together show it themselves. What remains is compared with a smooth surface laid
 over each face. Logarithms of light are used throughout: a share of light is then a step, wherever it starts from.
 
 Two kinds of natural darkness are left out. What runs along the rim of the seen face is shade of the limb, or a
@@ -108,7 +108,7 @@ _NEAR = np.float32(0.1)
 _USUAL_PROPORTION = 0.15
 _DOUBT = 0.05
 """Project default for fruit without blush, which show no proportion of their own; and the variance of log green
-over a face (0.5 and more where there is blush beside ground) at which a frame's own proportion counts as much."""
+over a face (0.5 and more where there is blush beside ground) at which the faces' own proportion counts as much."""
 _LEAST_PROPORTION, _MOST_PROPORTION = 0.05, 0.5
 _SKIN_MIDDLE, _SKIN_REACH = np.float32(-0.2), np.float32(0.5)
 """Log red about its mean on the face: what is brighter is gloss or a label, what is darker a deep spot."""
@@ -119,7 +119,7 @@ _EACH_OF_FEW = np.full(len(_FEW), 1 / len(_FEW), np.float32)
 
 
 class SpotFinder:
-    """Finds dark spots on the faces of a frame. Buffers are made once."""
+    """Finds dark spots on the faces of one fruit, or of one frame. Buffers are made once."""
 
     def __init__(self, most_cups: int, settings: SpotSettings) -> None:
         self._settings = settings

@@ -56,6 +56,18 @@ def test_marks_that_agree_with_the_usual_end_leave_it() -> None:
     assert fit.to_deg == 45.0 and fit.to_deg_se == 0.0 and fit.rmse == fit.rmse_usual == 0.0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_marks_of_other_fruit_are_refused(seed: int) -> None:
+    with pytest.raises(GraderError, match=r"Are lanes and cups|both, much blush|mark more fruit"):
+        fit_blush(skins(30, seed), np.random.default_rng(seed).uniform(0, 1, 30))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_marks_that_would_end_blush_beyond_all_hues_are_refused(share: float) -> None:
+    with pytest.raises(GraderError, match="both, much blush and much ground colour"):
+        fit_blush(skins(30, 1), np.full(30, share))
+
+
 def test_marks_that_do_not_tell_are_refused_in_words() -> None:
     all_red = tones_of_shares(np.tile(np.eye(N_HUES)[40], (20, 1)))
     with pytest.raises(GraderError, match="both, much blush and much ground colour"):

@@ -265,6 +265,7 @@ def test_where_blush_ends_is_found_from_marked_fruit_and_what_is_printed_goes_in
         ("lane,cup,blush_fraction\n" + "".join(f"0,{cup},0.5\n" for cup in range(900, 910)), "no fruit was seen there"),
         ("lane,cup,blush_fraction\n{at},0.5\n", "1 fruit are marked (mark 10 or more)"),
         ("lane,cup,blush_fraction\n{at},\n", "0 fruit are marked"),
+        ("lane,cup,blush_fraction,flags\n{at},0.5,nice\n", "flags has the unknown 'nice'"),
     ],
 )
 def test_marks_that_cannot_be_used_are_named(recording: Path, tmp_path: Path, table: str, words: str) -> None:
@@ -272,6 +273,18 @@ def test_marks_that_cannot_be_used_are_named(recording: Path, tmp_path: Path, ta
     lane, cup = cups_of(recording / "truth.csv")[0]
     marked.write_text(table.replace("{at}", f"{lane},{cup}"))
     _assert_one_sentence(grader("calibrate", "blush", recording, marked), 1, words)
+
+
+def test_the_stations_own_shares_are_nobodys_word_and_a_name_of_no_picture_is_refused_at_once(
+    apples: Path, tmp_path: Path
+) -> None:
+    assert grader("replay", apples, "--out", tmp_path / "out").status == 0
+    own = tmp_path / "out" / "fruit.csv"
+    _assert_one_sentence(
+        grader("calibrate", "blush", apples, own), 1, "is what the station measures, and nobody's word"
+    )
+    nameless = grader("calibrate", "blush", apples, own, "--out", tmp_path / "skins.nothing")
+    _assert_one_sentence(nameless, 1, "name one that ends in .png")
 
 
 def test_summary_says_by_hash_what_decided(replayed: Path) -> None:

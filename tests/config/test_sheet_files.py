@@ -76,6 +76,7 @@ def test_a_good_sheet_has_no_problem_and_loads(tmp_path: Path) -> None:
             "200 is no hue of skin (give degrees between -30 and 150)",
         ),
         (("[sizes]", "[blush]\nvarieties = { Gala = -40 }\n\n[sizes]"), 19, "-40 is no hue of skin"),
+        (("[sizes]", "[blush]\nvarieties = { '' = 50 }\n\n[sizes]"), 19, "a variety without a name"),
         (("[sizes]", "[blush]\nto_degree = 50\n\n[sizes]"), 19, 'unknown key "to_degree" (did you mean "to_deg"?)'),
         (("min = 0.6", "min = 60"), 10, "shares run from 0 to 1: write 0.6"),
         (("min = 0.6", "min = 0.6, max = 0.5"), 10, "no fruit can pass"),
@@ -140,6 +141,12 @@ outlet = 8
 """
 
 
+def test_a_variety_whose_blush_ends_twice_is_named_at_both_places(tmp_path: Path) -> None:
+    problems = found(tmp_path, ("[sizes]", "[blush.varieties]\nGala = 50\n'gala ' = 60\n\n[sizes]"))
+    assert [line for line, _ in problems] == [19, 20]
+    assert all("is named twice (leave one of the two)" in text for _, text in problems)
+
+
 def test_a_green_ground_colour_can_be_asked_for(tmp_path: Path) -> None:
     assert found(tmp_path, ("defect_area_mm2 = { max = 50 }", "ground_a = { max = -5 }")) == []
 
@@ -148,7 +155,7 @@ def test_blush_ends_where_the_sheet_says_for_the_lots_variety(tmp_path: Path) ->
     assert compiled(load_sheet("house_default"), "Fuji").blush_to_deg == 45.0
     assert found(tmp_path, ("[sizes]", "[blush]\nto_deg = 50\nvarieties = { Gala = 55.5 }\n\n[sizes]")) == []
     sheet = load_sheet(tmp_path / "sheet.toml")
-    assert [compiled(sheet, variety).blush_to_deg for variety in ("gala", "Fuji", "")] == [55.5, 50.0, 50.0]
+    assert [compiled(sheet, variety).blush_to_deg for variety in (" gala", "Fuji", "")] == [55.5, 50.0, 50.0]
 
 
 def test_rot_that_leaves_alone_at_the_first_gate_and_samples_with_an_outlet_of_their_own_are_no_problem(

@@ -27,8 +27,7 @@ def measured(
     skin = skin_map.skin
     area = cell_areas_mm2(skin_map) * _is_skin(skin_map, settings.hollow_deg)
     whole = float(area.sum())
-    lab, hue_deg = skin_colours(skin.light, colours)
-    has_hue = (skin.weight > _LEAST_WEIGHT) & np.isfinite(hue_deg)
+    lab, hue_deg = colours_on(skin_map, colours, settings)
     spots = spots_on(skin_map, settings)
     dark_mm2 = float(spots.area_mm2.sum())
     return SkinMeasures(
@@ -40,8 +39,15 @@ def measured(
         largest_defect_mm2=float(spots.area_mm2.max(initial=0.0)),
         defect_fraction=dark_mm2 / whole,
         stripe_contrast=stripe_contrast(skin, skin_map.body.axis),
-        tones=tones_of(lab, hue_deg, _spoken_for(area, has_hue)),
+        tones=tones_of(lab, hue_deg, _spoken_for(area, np.isfinite(hue_deg))),
     )
+
+
+def colours_on(skin_map: SkinMap, colours: ColourCalibration, settings: MapSettings) -> tuple[Floats, Floats]:
+    """CIELAB and hue angle of every cell, as of `skin_colours`; no hue outside of skin, or where none was seen."""
+    lab, hue_deg = skin_colours(skin_map.skin.light, colours)
+    counts = (skin_map.skin.weight > _LEAST_WEIGHT) & _is_skin(skin_map, settings.hollow_deg)
+    return lab, np.where(counts, hue_deg, np.float32(np.nan))
 
 
 def _is_skin(skin_map: SkinMap, hollow_deg: float) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ _CIRCLES, _AROUND = 14, 120
 _TO_DEG = 50.0
 """Latitudes about the axis: beyond are the shoulders, and the rims of hollows."""
 _APART = 5
-"""Circles of which one is so far from the other, 27 degrees and more, have no mottle in common."""
+"""Circles of which one is so far from the other, 38 degrees and more, have no mottle in common."""
 _STEP_WIDE = 13
 """Places around, 39 degrees: what changes more slowly is a cheek and no stripe."""
 _LEAST_WEIGHT, _WHOLLY, _LEAST_PAIRS = 0.3, 0.99, 10
