@@ -166,7 +166,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "explain_views_only": "Picture {path}: all views; no map of its skin, as its turn could not be seen",
         "explain_unseen": "No picture: no camera saw whole what was in the cup",
         "blush_ends": "Blush ends at a hue of {deg} degrees (standard error {se}), by {fruit} marked fruit",
-        "blush_off": "Of other fruit it will be {rmse} points off (RMSE), the usual {usual_deg} degrees {usual}, by that eye",
+        "blush_off": "Of other fruit it will be {rmse} points off (RMSE), the usual {usual_deg} degrees {usual}",
         "blush_as_usual": "No better than the usual {usual_deg} degrees, if a sheet is silent: nothing is to be set",
         "blush_into_sheet": "For the grade sheet:",
         "blush_farthest": "Farthest off:",
