@@ -152,15 +152,15 @@ def _fitted(
     radius = np.empty_like(outer)
     row = np.arange(len(outer))
     known = (inner + outer) / 2
+    doubt, stiff, middle = np.full((len(row), 1), _DOUBT), np.zeros((len(row), 1, 1), np.float32), np.zeros_like(outer)
+    if leafy.any():
+        doubt[leafy], stiff[leafy] = _HIDDEN, 1.0
+        middle[leafy] = _ellipse(outer[leafy], np.where(doubtful[leafy], _HIDDEN, np.float32(1.0)))
     for _ in range(_MOST_ROUNDS):
-        weight = np.where(doubtful, np.where(leafy, _HIDDEN, _DOUBT)[:, None], np.float32(1.0))
-        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES)
-        ellipse = np.zeros_like(known)
-        if leafy.any():
-            ellipse[leafy] = _ellipse(known[leafy], weight[leafy])
-            normal[leafy] += _STIFF
-        off = (weight * (known - ellipse)) @ _WAVES
-        smooth = ellipse + np.linalg.solve(normal, off[:, :, None])[:, :, 0] @ _WAVES.T
+        weight = np.where(doubtful, doubt, np.float32(1.0))
+        normal = (weight @ _WAVE_PAIRS).reshape(len(row), _N_WAVES, _N_WAVES) + stiff * _STIFF
+        off = (weight * (known - middle)) @ _WAVES
+        smooth = middle + np.linalg.solve(normal, off[:, :, None])[:, :, 0] @ _WAVES.T
         known = np.minimum(np.maximum(smooth, inner), outer)
         most = smooth + np.float32(bulge_px)
         radius[row] = np.minimum(known, most)
@@ -168,16 +168,17 @@ def _fitted(
         unsettled = np.flatnonzero((again != doubtful).any(axis=1))  # half as many from round to round
         if not len(unsettled):
             break
-        row, known, doubtful, leafy = row[unsettled], known[unsettled], again[unsettled], leafy[unsettled]
-        inner, outer = inner[unsettled], outer[unsettled]
+        row, known, doubtful, doubt = row[unsettled], known[unsettled], again[unsettled], doubt[unsettled]
+        inner, outer, stiff, middle = inner[unsettled], outer[unsettled], stiff[unsettled], middle[unsettled]
     return radius
 
 
 def _is_wide(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(n,) where marked rays (n, N_RAYS) stand side by side over so much of an outline that waves say nothing."""
+    around = np.concatenate([marked, marked[:, : _HIDDEN_RAYS - 1]], axis=1)
     run = marked
-    for _ in range(_HIDDEN_RAYS - 1):
-        run = run & np.roll(run, 1, axis=1)
+    for ray in range(1, _HIDDEN_RAYS):
+        run = run & around[:, ray : ray + N_RAYS]
     return np.asarray(run.any(axis=1))
 
 
