@@ -68,7 +68,7 @@ def find_blush(
         if (share := marked[lane, cup]) == records[lane, cup].values["blush_fraction"] and round(share, 2) != share:
             text = f"lane {lane} cup {cup}: {share:g} is what the station measures, and nobody's word"
             raise BadFile(marked_csv, text, remedy="leave blush_fraction empty where nobody looked")
-    tones = np.stack([_tones(replayed.settings, sightings[at], records[at]) for at in marked])
+    tones = _tones(replayed.settings, [sightings[at] for at in marked], [records[at] for at in marked])
     told = np.isfinite(tones[:, 0, 0])
     if not told.all():
         lane, cup = list(marked)[int(np.argmin(told))]
@@ -100,14 +100,17 @@ def read_marked(path: Path) -> dict[At, float]:
     return marked
 
 
-def _tones(settings: LineSettings, sighting: Sighting, record: FruitRecord) -> NDArray[np.float32]:
-    """(4, N_HUES) as the line would measure them: by a map, or where there is none by the views."""
-    (made,) = maps_by(settings).of([sighting])
-    if made.measures is not None:
-        return made.measures.tones
+def _tones(
+    settings: LineSettings, sightings: Sequence[Sighting], records: Sequence[FruitRecord]
+) -> NDArray[np.float32]:
+    """(n, 4, N_HUES) as the line would measure them: by a map, or where there is none by the views."""
     by_views = SkinByViews(settings.camera_place, settings.installation.line, settings.colours, settings.by_views)
-    body = (record.values[name] for name in ("diameter_mm", "height_mm", "turn_deg"))
-    return by_views.of(sighting, *(float("nan") if value is None else value for value in body)).tones
+    found = []
+    for sighting, record, made in zip(sightings, records, maps_by(settings).of(sightings), strict=True):
+        body = (record.values[name] for name in ("diameter_mm", "height_mm", "turn_deg"))
+        known = (float("nan") if value is None else value for value in body)
+        found.append((made.measures or by_views.of(sighting, *known)).tones)
+    return np.stack(found)
 
 
 def require_picture(path: Path) -> None:
@@ -126,7 +129,9 @@ def write_blush_picture(found: BlushFound, path: Path) -> int:
     places = list(found.marked.items())
     for index in np.argsort(-off, kind="stable").tolist():
         at, marked = places[index]
-        (skin_map,) = mapper.map([found.sightings[at]]) if len(strips) < _MOST_DRAWN else (None,)
+        if len(strips) == _MOST_DRAWN:
+            break
+        (skin_map,) = mapper.map([found.sightings[at]])
         if skin_map is not None:
             caption = f"{at[0]} / {at[1]}    {100 * marked:.0f} % | {100 * found.fit.measured[index]:.0f} %"
             blush = colours_on(skin_map, settings.colours, mapping)[1] <= found.fit.to_deg

@@ -40,9 +40,10 @@ def tones_of(lab: Floats, hue_deg: Floats, weight: NDArray[np.floating]) -> Floa
     """(4, N_HUES) as `FruitMeasurements` has them. lab, hue_deg: of `skin_colours`. weight: as hue_deg, how much skin
     each value speaks for."""
     of_skin = np.isfinite(hue_deg)
-    degree, weight = (hue_deg[of_skin] - HUES_FROM_DEG).astype(np.int64), weight[of_skin]
-    values = (weight, *(weight * lab[of_skin].T))
-    tones = np.stack([np.bincount(degree, each, N_HUES) for each in values])
+    degree = np.where(of_skin, hue_deg - HUES_FROM_DEG, 0).astype(np.int64).ravel()
+    weight = np.where(of_skin, weight, 0)  # sums over all cells, of nothing too: picking them out takes twice as long
+    values = (weight, *(weight * lab[..., axis] for axis in range(3)))
+    tones = np.stack([np.bincount(degree, each.ravel(), N_HUES) for each in values])
     whole = tones[0].sum()
     return (tones / whole if whole > 0 else np.full(tones.shape, np.nan)).astype(np.float32)
 

@@ -115,6 +115,7 @@ def test_several_processes_share_the_lanes_and_one_that_ends_is_missed(fruit: li
     both = MapProcesses(2, *MAPPED_BY)
     try:
         assert len(set(both.pids)) == 2
+        assert [os.sched_getscheduler(pid) for pid in both.pids] == [os.SCHED_IDLE] * 2  # what the line wants is its
         asked = {(lane, cup) for lane in range(4) for cup in range(3)}
         both.ask([fruit[cup]._replace(lane=lane, cup=cup) for lane, cup in asked])
         made = {(each.lane, each.cup): plain(each) for each in until_made(both, len(asked))}
